@@ -1,0 +1,112 @@
+package eds
+
+import (
+	"context"
+	"time"
+)
+
+// run is the processing of one event: the deliveries that wait for it and the
+// context in which the chain runs. Deliveries of the same event that arrive
+// while it lasts join it, so that an event never runs beside itself.
+//
+// The run itself is the handler's context, which saves an allocation.
+type run struct {
+	lazyContext
+
+	id    uint64
+	event *Event
+	first *Delivery
+	later []*Delivery // joined, in the order of arrival; guarded by lanes.mu
+	key   string      // the lane; "" without OrderBy
+
+	// verdict, when set, stands for the handler's result: dispatch returns it
+	// and calls no handler.
+	verdict error
+
+	// abandoned is set, under lanes.mu, when the run is settled without
+	// waiting for its goroutine any longer.
+	abandoned bool
+
+	started time.Time
+	watched []func(Settled)
+	watch1  [2]func(Settled) // backs watched, for the usual few
+}
+
+type runKey struct{}
+
+// Value hands out the run itself beside what the parent context holds.
+func (r *run) Value(key any) any {
+	if _, ok := key.(runKey); ok {
+		return r
+	}
+	return r.lazyContext.Value(key)
+}
+
+func runOf(ctx context.Context) *run {
+	r, _ := ctx.Value(runKey{}).(*run)
+	return r
+}
+
+// DeliveryFromContext returns the delivery that brought the event now being
+// processed, for what an Event does not tell: when it arrived and until when
+// its receipt is good. False outside of an App. Do not change the Delivery.
+func DeliveryFromContext(ctx context.Context) (*Delivery, bool) {
+	if r := runOf(ctx); r != nil {
+		return r.first, true
+	}
+	return nil, false
+}
+
+// EventFromContext returns the event now being processed, for code that is
+// not handed one. False outside of an App.
+func EventFromContext(ctx context.Context) (*Event, bool) {
+	if r := runOf(ctx); r != nil {
+		return r.event, true
+	}
+	return nil, false
+}
+
+// RunID identifies the processing of one event within this process; 0 outside
+// of an App. When the App sends an event through the chain once more because
+// its handler panicked, ended its goroutine or got stuck, the number is the
+// same: the second pass continues the first and owns what that one claimed.
+func RunID(ctx context.Context) uint64 {
+	if r := runOf(ctx); r != nil {
+		return r.id
+	}
+	return 0
+}
+
+// Settled tells how the processing of an event ended.
+type Settled struct {
+	Event   *Event
+	Outcome Outcome
+	// Err is what the chain returned.
+	Err error
+	// Deliveries counts the deliveries that were settled with this outcome:
+	// the first one and those that joined it.
+	Deliveries int
+	// AckStarted and AckTook time the acknowledgement of the newest delivery;
+	// zero when nothing was acknowledged. It ends when the transport took it
+	// over, not when the service confirmed it.
+	AckStarted time.Time
+	AckTook    time.Duration
+	// AckErr is why the acknowledgement did not go out; nil otherwise.
+	AckErr error
+}
+
+// OnSettled has f called once the event that ctx belongs to is settled, on
+// the goroutine that settled it, in the order of registration. Middleware uses
+// it to see what comes after the chain: the acknowledgement. f must return
+// quickly and must not panic. Outside of an App it is never called. Register
+// on the way in, from the goroutine that called the middleware.
+func OnSettled(ctx context.Context, f func(Settled)) {
+	r := runOf(ctx)
+	if r == nil {
+		return
+	}
+	if r.watched == nil {
+		r.watched = r.watch1[:0]
+	}
+	r.watched = append(r.watched, f)
+}
