@@ -13,21 +13,29 @@ import (
 type run struct {
 	lazyContext
 
-	id    uint64
-	event *Event
-	first *Delivery
-	later []*Delivery // joined, in the order of arrival; guarded by lanes.mu
-	key   string      // the lane; "" without OrderBy
+	id     uint64
+	event  *Event
+	first  *Delivery
+	later  []*Delivery // joined, in the order of arrival
+	heldAs string      // its key in lanes.held
+	slot   int         // its place in lanes.active
+	key    string      // what OrderBy said
+	keyed  bool        // this run is the one that runs for its key
+
+	started time.Time // when its turn came; zero while it waits
 
 	// verdict, when set, stands for the handler's result: dispatch returns it
 	// and calls no handler.
 	verdict error
+	second  bool // continues a run that was lost
+	broken  bool // continues a run that was lost for the second time
 
-	// abandoned is set, under lanes.mu, when the run is settled without
-	// waiting for its goroutine any longer.
+	// abandoned says that another run continues this one, or that nobody
+	// waits for it any longer: whoever still works on it must settle nothing.
 	abandoned bool
+	stuck     bool // abandoned while its handler went on
+	settled   bool // its outcome stands
 
-	started time.Time
 	watched []func(Settled)
 	watch1  [2]func(Settled) // backs watched, for the usual few
 }
@@ -93,6 +101,23 @@ type Settled struct {
 	AckTook    time.Duration
 	// AckErr is why the acknowledgement did not go out; nil otherwise.
 	AckErr error
+}
+
+// Refuse settles on err as the handler's result without calling the handler:
+// the rest of the chain runs, and the dispatcher at its end returns err, marked
+// Permanent. A middleware uses it when it knows better than to run an event but
+// wants the dead letter, which is further inside, to have it. It does nothing
+// and returns false outside of an App. Call it on the way in, from the
+// goroutine that called the middleware.
+func Refuse(ctx context.Context, err error) bool {
+	r := runOf(ctx)
+	if r == nil || err == nil {
+		return false
+	}
+	if r.verdict == nil {
+		r.verdict = Permanent(err)
+	}
+	return true
 }
 
 // OnSettled has f called once the event that ctx belongs to is settled, on
