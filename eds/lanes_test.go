@@ -93,6 +93,55 @@ func TestReceivingGoesOnBesideASlowHandler(t *testing.T) {
 	})
 }
 
+// The same when the slow handler comes in the wake of a quick one.
+func TestReceivingIsHandedOverInAnyCase(t *testing.T) {
+	bubble(t, handle(func(_ context.Context, e *eds.Event) error {
+		if e.ID == "slow" {
+			time.Sleep(time.Second)
+		}
+		return nil
+	}), func(t *testing.T, r *running) {
+		r.deliver("quick", "X", "R1")
+		time.Sleep(2 * time.Millisecond)
+		r.deliver("slow", "X", "R2")
+		r.deliver("behind", "X", "R3")
+		time.Sleep(10 * time.Millisecond)
+		synctest.Wait()
+		if h := r.app.Health(); h.Running != 1 || h.Queued != 1 {
+			t.Errorf("health %+v, want 1 running and 1 queued", h)
+		}
+	})
+}
+
+// Handlers that began at different times are each given up in their time.
+func TestStuckHandlersInTurn(t *testing.T) {
+	var release chan struct{}
+	bubbleWith(t, &release, handle(func(context.Context, *eds.Event) error { <-release; return nil }),
+		func(t *testing.T, r *running) {
+			r.deliver("1", "X", "R1")
+			time.Sleep(5 * time.Second)
+			r.deliver("2", "X", "R2")
+			time.Sleep(30 * time.Second)
+			r.want(t, "ack R1")
+			time.Sleep(5 * time.Second)
+			r.want(t, "ack R1", "ack R2")
+		}, eds.Concurrency(2))
+}
+
+// An acknowledgement that takes its time is no stuck handler: the outcome
+// stands, and nobody settles the event a second time.
+func TestSlowAckIsNotStuck(t *testing.T) {
+	bubble(t, handle(func(context.Context, *eds.Event) error { return nil }), func(t *testing.T, r *running) {
+		r.ackWait = time.Minute
+		r.deliver("1", "X", "R1")
+		time.Sleep(2 * time.Minute)
+		r.want(t, "ack R1")
+		if h := r.app.Health(); h.Stuck != 0 {
+			t.Errorf("stuck %d, want none", h.Stuck)
+		}
+	})
+}
+
 func TestConcurrency(t *testing.T) {
 	var j journal
 	bubble(t, handle(j.handler(time.Second)), func(t *testing.T, r *running) {
@@ -145,13 +194,18 @@ func TestRedeliveryJoins(t *testing.T) {
 				r.deliver("1", "X", "R2")
 				time.Sleep(30 * time.Second)
 				r.deliver("1", "X", "R3")
+				last := &eds.Delivery{Event: eds.Event{ID: "1", Payload: []byte("{}")}, Receipt: "R4"}
+				r.in <- last
 				time.Sleep(4 * time.Second)
 				r.want(t)
+				if last.Event.Payload != nil {
+					t.Error("a delivery that waits for another's run keeps its payload in memory")
+				}
 				time.Sleep(time.Minute)
-				r.want(t, "ack R3", "ack R2", "ack R1")
+				r.want(t, "ack R4", "ack R3", "ack R2", "ack R1")
 				j.want(t, "start 1", "end 1")
-				if got := r.app.Health().Outcomes[eds.Handled]; got != 3 {
-					t.Errorf("handled deliveries %d, want 3", got)
+				if got := r.app.Health().Outcomes[eds.Handled]; got != 4 {
+					t.Errorf("handled deliveries %d, want 4", got)
 				}
 			}, eds.HandlerTimeout(2*time.Minute), eds.Concurrency(concurrency))
 		})

@@ -24,6 +24,7 @@ type script struct {
 	final   error // returned by Receive when in is closed
 	asked   int   // calls of Receive
 	ackErr  error
+	ackWait time.Duration // how long an Ack blocks, as on a full socket
 }
 
 func newScript() *script { return &script{in: make(chan *eds.Delivery, 1024)} }
@@ -51,6 +52,7 @@ func (s *script) note(what string, ctx context.Context, d *eds.Delivery) error {
 	if ctx.Err() != nil {
 		what = "late " + what
 	}
+	time.Sleep(s.ackWait)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -91,9 +93,10 @@ func (s *script) want(t *testing.T, want ...string) {
 // running runs an App in a bubble until stop is called.
 type running struct {
 	*script
-	app  *eds.App
-	stop func() error // ends Run's context and returns Run's result
-	done func() bool
+	app    *eds.App
+	cancel context.CancelFunc
+	stop   func() error // ends Run's context and returns Run's result
+	done   func() bool
 }
 
 // bubble runs f beside a running App whose clock is fake.
@@ -105,6 +108,7 @@ func bubble(t *testing.T, build func(*eds.App), f func(t *testing.T, r *running)
 		r.app = eds.New(r.script, opts...)
 		build(r.app)
 		ctx, cancel := context.WithCancel(t.Context())
+		r.cancel = cancel
 		result := make(chan error, 1)
 		go func() { result <- r.app.Run(ctx) }()
 		stopped := false

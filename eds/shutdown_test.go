@@ -137,3 +137,25 @@ func TestRunTwice(t *testing.T) {
 		}
 	})
 }
+
+// A handler that stops the App, as one does after the last event it wanted,
+// is the last one to run.
+func TestNothingBeginsAfterTheEnd(t *testing.T) {
+	var ran []string
+	var r *running
+	bubble(t, handle(func(_ context.Context, e *eds.Event) error {
+		ran = append(ran, e.ID)
+		time.Sleep(10 * time.Millisecond)
+		r.cancel()
+		return nil
+	}), func(t *testing.T, rr *running) {
+		r = rr
+		for _, id := range []string{"1", "2", "3"} {
+			r.deliver(id, "X", "R"+id)
+		}
+		time.Sleep(time.Second)
+		if len(ran) != 1 {
+			t.Errorf("ran %q, want the first only", ran)
+		}
+	})
+}

@@ -1,0 +1,131 @@
+package edstest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Op is what the server did or saw.
+type Op string
+
+const (
+	// OpPublish: an event was taken into its queue.
+	OpPublish Op = "publish"
+	// OpRefuse: a dial was refused with the HTTP status, or the close code, Code.
+	OpRefuse Op = "refuse"
+	// OpConnect: a connection took its queue.
+	OpConnect Op = "connect"
+	// OpDisconnect: a connection gave its queue back. Code is that of the close
+	// frame, whoever sent it; 1005 for one without, 1006 when there was none.
+	OpDisconnect Op = "disconnect"
+	// OpDeliver and OpRedeliver: an event was given to a connection, for the
+	// first time and again; Attempt counts. It is recorded before the frame is
+	// written, so it comes before whatever the client makes of it.
+	OpDeliver   Op = "deliver"
+	OpRedeliver Op = "redeliver"
+	// OpAck: an acknowledgement deleted its event.
+	OpAck Op = "ack"
+	// OpAckStale: an acknowledgement with a receipt that is no longer good
+	// deleted nothing.
+	OpAckStale Op = "ack-stale"
+	// OpAckDuplicate: an acknowledgement of an event that is deleted already.
+	OpAckDuplicate Op = "ack-duplicate"
+	// OpAckUnknown: an acknowledgement with a receipt that was never given out.
+	OpAckUnknown Op = "ack-unknown"
+	// OpAckLost: an acknowledgement that a Fault, or a close frame sent just
+	// before, kept from being seen.
+	OpAckLost Op = "ack-lost"
+	// OpReply, OpPing and OpPong: ACK_EVENT_REPLY was sent, PING was read, PONG
+	// was sent.
+	OpReply Op = "reply"
+	OpPing  Op = "ping"
+	OpPong  Op = "pong"
+	// OpBadFrame: a message of the client was passed over; Detail says why.
+	OpBadFrame Op = "bad-frame"
+	// OpFault: a Fault or a Break happened; Detail names it.
+	OpFault Op = "fault"
+)
+
+// Record is one line of the server's history. Every acknowledgement that
+// arrived has exactly one Record, of one of the five OpAck kinds.
+type Record struct {
+	Seq     int // 1 for the first
+	Time    time.Time
+	Op      Op
+	Queue   string
+	EventID string
+	Receipt string
+	Conn    int // the number of the connection, from 1; 0 for none
+	Attempt int // of a delivery, from 1
+	Code    int
+	Detail  string
+}
+
+// String is one line for a person.
+func (r Record) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%5d %s %-13s", r.Seq, r.Time.UTC().Format("15:04:05.000000"), r.Op)
+	for _, part := range []struct{ name, value string }{
+		{"queue", r.Queue}, {"event", r.EventID}, {"receipt", r.Receipt},
+	} {
+		if part.value != "" {
+			fmt.Fprintf(&b, " %s=%s", part.name, part.value)
+		}
+	}
+	for _, part := range []struct {
+		name  string
+		value int
+	}{{"conn", r.Conn}, {"attempt", r.Attempt}, {"code", r.Code}} {
+		if part.value != 0 {
+			fmt.Fprintf(&b, " %s=%d", part.name, part.value)
+		}
+	}
+	if r.Detail != "" {
+		fmt.Fprintf(&b, " (%s)", r.Detail)
+	}
+	return b.String()
+}
+
+// History returns the records so far, as far back as Retain reaches.
+func (s *Server) History() []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.history.all()
+}
+
+// record appends r. The caller holds mu and has made the change that r tells
+// of, since waiters look at the state now.
+func (s *Server) record(r Record) {
+	s.seq++
+	r.Seq, r.Time = s.seq, time.Now()
+	s.history.add(r)
+	if s.conf.onRecord != nil {
+		s.conf.onRecord(r)
+	}
+	s.notify(r)
+}
+
+// kept holds the newest of what was added to it.
+type kept[T any] struct {
+	limit int
+	items []T
+}
+
+// add appends x and returns what is forgotten for it. The newest limit items
+// are always there; up to twice as many are, so that moving them costs little.
+func (k *kept[T]) add(x T) (forgotten []T) {
+	k.items = append(k.items, x)
+	if len(k.items) <= 2*k.limit {
+		return nil
+	}
+	cut := len(k.items) - k.limit
+	forgotten = k.items[:cut]
+	k.items = append(make([]T, 0, 2*k.limit+1), k.items[cut:]...)
+	return forgotten
+}
+
+// all returns a copy of the newest items.
+func (k *kept[T]) all() []T {
+	return append([]T(nil), k.items[max(len(k.items)-k.limit, 0):]...)
+}

@@ -1,0 +1,181 @@
+package edstest
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+)
+
+// Opcodes and flags of RFC 6455, section 5.2, and the close codes of section
+// 7.4.1 that are never on the wire.
+const (
+	opText         = 0x1
+	opBinary       = 0x2
+	opContinuation = 0x0
+	opClose        = 0x8
+	opPing         = 0x9
+	finBit         = 0x80
+
+	codeNone     = 1005
+	codeAbnormal = 1006
+)
+
+// appendFrame appends the header of an unmasked frame of n payload bytes.
+func appendHeader(buf []byte, fin bool, op byte, n int) []byte {
+	if fin {
+		op |= finBit
+	}
+	switch {
+	case n < 126:
+		return append(buf, op, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(buf, op, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(buf, op, 127), uint64(n))
+}
+
+// appendMessage appends data as a message of the given number of fragments,
+// with a control ping between each two, as RFC 6455 section 5.4 permits.
+func appendMessage(buf []byte, op byte, data []byte, fragments int) []byte {
+	for i := range fragments {
+		part := data[len(data)*i/fragments : len(data)*(i+1)/fragments]
+		last := i == fragments-1
+		buf = append(appendHeader(buf, last, op, len(part)), part...)
+		op = opContinuation
+		if !last {
+			buf = appendHeader(buf, true, opPing, 0)
+		}
+	}
+	return buf
+}
+
+// wire is the server's end of a connection, below the WebSocket. It lets one
+// writer on at a time, sees close frames leave, and can be cut off from the
+// network without the WebSocket above knowing.
+type wire struct {
+	net.Conn
+	closing func(code int) // called before a close frame goes out
+
+	// turn holds a token while somebody writes. It is a channel because a
+	// goroutine that waits for a mutex does not count as blocked in a bubble.
+	turn   chan struct{}
+	closed chan struct{}
+
+	mu   sync.Mutex
+	shut bool
+	mute bool
+	thaw chan struct{} // not nil while frozen
+}
+
+func newWire(conn net.Conn, closing func(code int)) *wire {
+	return &wire{Conn: conn, closing: closing, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
+// Write writes p, which begins with a frame. The WebSocket library flushes
+// each control frame by itself, so a close frame is seen here, at the last
+// moment before the client can know of it.
+func (w *wire) Write(p []byte) (int, error) {
+	select {
+	case w.turn <- struct{}{}:
+	case <-w.closed:
+		return 0, net.ErrClosed
+	}
+	defer func() { <-w.turn }()
+	if !w.passable() {
+		return 0, net.ErrClosed
+	}
+	if len(p) > 1 && p[0]&0xf == opClose {
+		code := codeNone
+		if len(p) >= 4 {
+			code = int(binary.BigEndian.Uint16(p[2:]))
+		}
+		w.closing(code)
+	}
+	if w.muted() {
+		return len(p), nil
+	}
+	return w.Conn.Write(p)
+}
+
+// Read reads for the WebSocket. A muted wire takes all in and hands nothing
+// on, not even the end: so it is with a peer whose packets get lost.
+func (w *wire) Read(p []byte) (int, error) {
+	for {
+		n, err := w.Conn.Read(p)
+		if !w.passable() {
+			return 0, net.ErrClosed
+		}
+		if !w.muted() {
+			return n, err
+		}
+		if err != nil {
+			<-w.closed
+			return 0, net.ErrClosed
+		}
+	}
+}
+
+// passable waits while the wire is frozen; false when it was closed meanwhile.
+func (w *wire) passable() bool {
+	for {
+		w.mu.Lock()
+		thaw := w.thaw
+		w.mu.Unlock()
+		if thaw == nil {
+			return true
+		}
+		select {
+		case <-thaw:
+		case <-w.closed:
+			return false
+		}
+	}
+}
+
+func (w *wire) Close() error {
+	w.mu.Lock()
+	first := !w.shut
+	w.shut = true
+	w.mu.Unlock()
+	if first {
+		close(w.closed)
+	}
+	return w.Conn.Close()
+}
+
+// reset closes such that the peer sees a reset, where the network has one.
+func (w *wire) reset() {
+	if tcp, ok := w.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = w.Close()
+}
+
+func (w *wire) muted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mute
+}
+
+func (w *wire) silence() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mute = true
+}
+
+func (w *wire) freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.thaw == nil {
+		w.thaw = make(chan struct{})
+	}
+}
+
+func (w *wire) unfreeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.thaw != nil {
+		close(w.thaw)
+		w.thaw = nil
+	}
+}
