@@ -154,6 +154,7 @@ func TestNothingBeginsAfterTheEnd(t *testing.T) {
 			r.deliver(id, "X", "R"+id)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if len(ran) != 1 {
 			t.Errorf("ran %q, want the first only", ran)
 		}
