@@ -60,10 +60,10 @@ func (l *lanes) call(r *run) (err error, panicked bool) {
 func (l *lanes) again(r *run, verdict error) *run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.abandoned || r.settled {
+	if r.abandoned.Load() || r.settled {
 		return nil
 	}
-	r.abandoned = true
+	r.abandoned.Store(true)
 	// The first pass may still be using its Event.
 	event := *r.event
 	second := &run{
@@ -129,7 +129,7 @@ func (l *lanes) finish(r *run, err error) bool {
 	}
 
 	l.mu.Lock()
-	if r.abandoned {
+	if r.abandoned.Load() {
 		if r.stuck {
 			l.stuck-- // back at last
 		}

@@ -246,7 +246,8 @@ func (l *lanes) giveUp() []*run {
 	defer l.mu.Unlock()
 	left := append([]*run(nil), l.active...)
 	for _, r := range left {
-		r.abandoned, r.stuck = true, true
+		r.abandoned.Store(true)
+		r.stuck = true
 		l.stuck++
 	}
 	return left

@@ -34,7 +34,8 @@ func middlewareName(m Middleware) (name string, ours bool) {
 	name = runtime.FuncForPC(reflect.ValueOf(m).Pointer()).Name()
 	if rest, ok := strings.CutPrefix(name, middlewarePath); ok {
 		name, _, _ = strings.Cut(rest, ")")
-		return name, true
+		// A type whose plain name is taken by an imported package has a longer one.
+		return strings.TrimSuffix(name, "Middleware"), true
 	}
 	return name, false
 }

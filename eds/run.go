@@ -2,6 +2,7 @@ package eds
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,7 +33,7 @@ type run struct {
 
 	// abandoned says that another run continues this one, or that nobody
 	// waits for it any longer: whoever still works on it must settle nothing.
-	abandoned bool
+	abandoned atomic.Bool
 	stuck     bool // abandoned while its handler went on
 	settled   bool // its outcome stands
 
@@ -83,6 +84,18 @@ func RunID(ctx context.Context) uint64 {
 		return r.id
 	}
 	return 0
+}
+
+// Abandoned tells whether the App no longer waits for this pass of an event
+// through the chain, because its handler got stuck or a shutdown ran out of
+// time: whatever the pass returns is ignored, and another one settles the
+// event. Middleware asks it before it does what must happen once, such as
+// writing a dead letter. False outside of an App.
+//
+// The context's cause does not tell: it is the deadline, which came first.
+func Abandoned(ctx context.Context) bool {
+	r := runOf(ctx)
+	return r != nil && r.abandoned.Load()
 }
 
 // Settled tells how the processing of an event ended.

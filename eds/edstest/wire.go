@@ -20,7 +20,7 @@ const (
 	codeAbnormal = 1006
 )
 
-// appendFrame appends the header of an unmasked frame of n payload bytes.
+// appendHeader appends the header of an unmasked frame of n payload bytes.
 func appendHeader(buf []byte, fin bool, op byte, n int) []byte {
 	if fin {
 		op |= finBit
@@ -149,6 +149,13 @@ func (w *wire) reset() {
 		_ = tcp.SetLinger(0)
 	}
 	_ = w.Close()
+}
+
+// cutOff tells whether nothing that is written now would arrive.
+func (w *wire) cutOff() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.shut || w.mute || w.thaw != nil
 }
 
 func (w *wire) muted() bool {

@@ -1,0 +1,68 @@
+# `make` alone lists the targets. They need Go and, for the tests, what
+# .ci/install-test-tools installs when it is missing.
+
+GO       ?= go
+# How long each fuzz target runs in `make fuzz`; anything `go test -fuzztime` takes.
+FUZZTIME ?= 10s
+# What `make test` tests; `make test PKG=./eds/...` for a part.
+PKG      ?= ./...
+
+LINT = .cache/golangci-lint
+
+.PHONY: help demo test test-tools lint format-check tidy-check docs-check fuzz bench cover build fmt ci clean
+
+help: ## list the targets (this)
+	@echo 'usage: make TARGET'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' Makefile
+
+demo: ## run the quickstart: a local service, an app, and a table of what became of each event
+	$(GO) run ./examples/quickstart
+
+test: test-tools ## run all tests with the race detector; installs redis-server and gcc with apt when missing
+	cd bench && CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on $(PKG)
+
+test-tools: ## install what the tests need besides Go: redis-server and a C compiler
+	@sh .ci/install-test-tools
+
+lint: $(LINT) format-check ## check format, go vet and golangci-lint (.golangci.yml says why each exception)
+	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
+	$(LINT) run ./...
+	cd bench && ../$(LINT) run --config ../.golangci.yml ./...
+
+# The linter has a module of its own, so that its dependencies are not ours.
+$(LINT): .ci/tools/go.mod .ci/tools/go.sum
+	$(GO) build -C .ci/tools -o ../../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+fmt: ## format all Go files
+	gofmt -w .
+
+format-check: ## list Go files that gofmt would change, and fail if there are any
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted (make fmt mends it):"; echo "$$files"; exit 1; fi
+
+tidy-check: ## fail if go.mod or go.sum would be changed by go mod tidy
+	$(GO) mod tidy -diff
+	cd bench && $(GO) mod tidy -diff
+
+docs-check: ## check the repository's own rules: package arrows, comments, dependencies, code in docs
+	$(GO) test -count=1 ./internal/repo
+
+fuzz: ## run each fuzz target for FUZZTIME (make fuzz FUZZTIME=5m)
+	@sh .ci/fuzz $(FUZZTIME)
+
+bench: ## print the benchmark table: this framework against a loop by hand
+	cd bench && $(GO) run .
+
+cover: test-tools ## run the tests and write coverage.out and a summary by package
+	$(GO) test -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+build: ## build bin/eds, reproducibly
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/eds ./cmd/eds
+
+ci: ## run what continuous integration runs
+	.ci/run
+
+clean: ## remove what the other targets made
+	rm -rf bin .cache coverage.out

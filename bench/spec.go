@@ -1,0 +1,65 @@
+package main
+
+import "time"
+
+// Spec says what one measurement is. It travels to both processes as JSON.
+type Spec struct {
+	Role    string `json:"role"` // "server" or "client"
+	Variant string `json:"variant"`
+
+	Size   int `json:"size"`   // bytes of an event's JSON text
+	Window int `json:"window"` // events in flight; ignored when Rate is set
+	Rate   int `json:"rate"`   // events per second; 0 sends one per acknowledgement
+
+	Warmup  Length `json:"warmup"`
+	Measure Length `json:"measure"`
+
+	NoReply   bool `json:"noReply"`   // leave out ACK_EVENT_REPLY
+	WriteEach bool `json:"writeEach"` // one write call for each event
+
+	Work time.Duration `json:"work"` // what the handler sleeps
+
+	URL     string `json:"url"`
+	Redis   string `json:"redis"`
+	Pin     bool   `json:"pin"`   // server on the first processor, client on the second
+	Profile string `json:"prof"`  // where the client's CPU profile goes
+	Allocs  string `json:"alloc"` // where the client's allocation profile goes
+}
+
+// Length ends a phase: after so many events, or after the first event that
+// would be sent later than the duration. Zero fields do not count.
+type Length struct {
+	Events   int           `json:"events"`
+	Duration time.Duration `json:"duration"`
+}
+
+func (l Length) over(sent int, elapsed time.Duration) bool {
+	return l.Events > 0 && sent >= l.Events || l.Duration > 0 && elapsed >= l.Duration
+}
+
+// Served is what the server saw of the measured phase.
+type Served struct {
+	Events  int           `json:"events"`
+	Elapsed time.Duration `json:"elapsed"`
+	P50     time.Duration `json:"p50"`
+	P99     time.Duration `json:"p99"`
+	CPU     time.Duration `json:"cpu"`
+}
+
+// Mark is what the client has used so far.
+type Mark struct {
+	CPU     time.Duration `json:"cpu"`
+	Mallocs uint64        `json:"mallocs"`
+	Bytes   uint64        `json:"bytes"`
+	Handled int64         `json:"handled"` // events that the handler saw
+}
+
+// Sample is one measurement.
+type Sample struct {
+	Rate     float64 // events per second
+	CPU      float64 // µs of the client per event
+	Server   float64 // µs of the server per event
+	Allocs   float64 // per event
+	Bytes    float64 // allocated per event
+	P50, P99 float64 // µs from sending to acknowledgement
+}

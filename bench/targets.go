@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+)
+
+// target is what the pipeline with everything on is meant to reach. Those that
+// compare with the hand loop do so within a round.
+type target struct {
+	name   string
+	cell   cell
+	figure func(results, cell) []float64
+	atMost bool
+	want   float64
+}
+
+func timesHand(of func(*Sample) float64) func(results, cell) []float64 {
+	return func(r results, c cell) []float64 { return r.ratios(c, base, of) }
+}
+
+func alone(of func(*Sample) float64) func(results, cell) []float64 {
+	return func(r results, c cell) []float64 { return r.values(c, of) }
+}
+
+func targets() []target {
+	at := func(size, window int) cell { return cell{"throughput", size, window, 0, "full-on"} }
+	atRate := func(rate int) cell { return cell{"rate", 400, 0, rate, "full-on"} }
+	return []target{
+		{"events/s × hand, 400 B, window 256", at(400, 256), timesHand(rateOf), false, 3.0},
+		{"events/s × hand, 400 B, window 16", at(400, 16), timesHand(rateOf), false, 2.3},
+		{"events/s × hand, 4 KB, window 256", at(4096, 256), timesHand(rateOf), false, 3.1},
+		{"events/s × hand, 4 KB, window 16", at(4096, 16), timesHand(rateOf), false, 3.1},
+		{"events/s × hand, 400 B, window 1", at(400, 1), timesHand(rateOf), false, 1.0},
+		{"events/s × hand, 4 KB, window 1", at(4096, 1), timesHand(rateOf), false, 1.0},
+		{"client CPU × hand, 400 B, window 256", at(400, 256), timesHand(cpuOf), true, 0.40},
+		{"client CPU × hand, 400 B, window 16", at(400, 16), timesHand(cpuOf), true, 0.51},
+		{"client CPU × hand, 4 KB, window 256", at(4096, 256), timesHand(cpuOf), true, 0.36},
+		{"client CPU × hand, 4 KB, window 16", at(4096, 16), timesHand(cpuOf), true, 0.36},
+		{"allocations per event, 400 B, window 256", at(400, 256), alone(allocsOf), true, 13},
+		{"allocations per event, 400 B, window 16", at(400, 16), alone(allocsOf), true, 13},
+		{"p99 × hand, 400 B, 2000/s", atRate(2000), timesHand(p99Of), true, 1.0},
+		{"p99 × hand, 400 B, 10000/s", atRate(10000), timesHand(p99Of), true, 1.0},
+		{"Redis: events/s × hand without Redis, 400 B, window 256",
+			cell{"redis", 400, 256, 0, "full-redis"}, timesHand(rateOf), false, 1.3},
+	}
+}
+
+func printTargets(w io.Writer, r results) {
+	fmt.Fprintln(w, "\ntargets, with everything on (full-on, full-redis)")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "figure\ttarget\tmeasured\t")
+	for _, goal := range targets() {
+		sign, verdict := "≥", "missed"
+		if goal.atMost {
+			sign = "≤"
+		}
+		got := median(goal.figure(r, goal.cell))
+		switch {
+		case math.IsNaN(got):
+			verdict = "not measured"
+		case goal.atMost && got <= goal.want, !goal.atMost && got >= goal.want:
+			verdict = "met"
+		}
+		fmt.Fprintf(t, "%s\t%s %g\t%s\t%s\n", goal.name, sign, goal.want, show("%.2f", got), verdict)
+	}
+	t.Flush()
+}

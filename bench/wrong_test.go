@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+
+	"github.com/coder/websocket"
+)
+
+// Clients that the server must catch.
+func init() {
+	loops["twice"] = wrongly(func(receipt string) []string { return []string{receipt, receipt} })
+	loops["invented"] = wrongly(func(string) []string { return []string{receiptID(1 << 40)} })
+}
+
+func wrongly(acks func(receipt string) []string) loop {
+	return func(ctx context.Context, spec Spec) error {
+		conn, err := dial(ctx, spec)
+		if err != nil {
+			return err
+		}
+		defer conn.CloseNow()
+		for {
+			_, data, err := conn.Read(ctx)
+			if err != nil {
+				return err
+			}
+			if len(data) < spec.Size {
+				continue
+			}
+			for _, receipt := range acks(string(data[receiptOffset:][:idLength])) {
+				if err := conn.Write(ctx, websocket.MessageText, []byte(ackPrefix+receipt+idSuffix)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+var wrong = map[string]bool{"twice": true, "invented": true}

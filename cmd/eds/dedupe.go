@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/eventdelivery/eds-go/dedupe"
+	"github.com/eventdelivery/eds-go/dedupe/lru"
+	"github.com/eventdelivery/eds-go/dedupe/redisstore"
+)
+
+// dedupeSetting is where it is remembered which events are done.
+type dedupeSetting string
+
+// Validate names what is wrong with the flag.
+func (d dedupeSetting) Validate() error {
+	switch {
+	case d == "memory", d == "off":
+		return nil
+	case strings.HasPrefix(string(d), "redis://"), strings.HasPrefix(string(d), "rediss://"):
+		if _, err := redis.ParseURL(string(d)); err != nil {
+			return fmt.Errorf("--dedupe %q: is no Redis URL", d.redacted())
+		}
+		return nil
+	}
+	return fmt.Errorf("--dedupe %q: must be memory, off, or a URL such as redis://HOST:PORT/DB", d.redacted())
+}
+
+func (d dedupeSetting) redacted() string {
+	if u, err := url.Parse(string(d)); err == nil {
+		return u.Redacted()
+	}
+	return "***"
+}
+
+// open returns the store, nil for none, and what closes it.
+func (d dedupeSetting) open(log *slog.Logger) (store dedupe.Store, closeStore func(), err error) {
+	switch d {
+	case "off":
+		return nil, func() {}, nil
+	case "memory":
+		store, err = lru.New()
+		return store, func() {}, err
+	}
+	opts, err := redis.ParseURL(string(d))
+	if err != nil {
+		return nil, nil, d.Validate()
+	}
+	client := redis.NewClient(opts)
+	store, err = redisstore.New(client, redisstore.Logger(log))
+	return store, func() { _ = client.Close() }, err
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/eventdelivery/eds-go/eds"
+)
+
+type listenCommand struct {
+	pipelineFlags
+
+	MaxEvents uint64 `placeholder:"N" env:"EDS_MAX_EVENTS" help:"End after N events were printed and acknowledged; 0 never ends (${env})."`
+}
+
+func (c *listenCommand) Help() string {
+	return `Every event is printed once, as one CloudEvents 1.0 JSON object per line, and acknowledged after its line was written. Logs go to stderr.
+
+Example:
+
+  EDS_API_KEY=... eds listen --url wss://eds.example --queue orders --dead-letter dead.jsonl | jq .data`
+}
+
+// Run prints events until the queue, the reader or the user has enough.
+func (c *listenCommand) Run(ctx context.Context, io stdio, logs *logFlags) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	screen := newScreen(io.err)
+	log := logs.logger(screen)
+	tel, err := startTelemetry(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer tel.stop()
+
+	p := &printer{out: io.out, limit: c.MaxEvents, end: end, log: log}
+	app, release, err := (&pipeline{
+		flags: &c.pipelineFlags, log: log, handler: p.print, telemetry: tel,
+		// A reader that takes its time is no failure of the event: keep the
+		// line until it is taken, and let redeliveries join.
+		options: []eds.Option{eds.HandlerTimeout(0)},
+	}).build()
+	if err != nil {
+		return err
+	}
+	defer release()
+	tel.watch(app, c.Queue)
+	defer screen.show(app)()
+
+	err = app.Run(ctx)
+	if cause := context.Cause(ctx); errors.As(cause, new(*outputError)) {
+		return errors.Join(cause, err)
+	}
+	return err
+}
+
+// outputError says that events can no longer be printed.
+type outputError struct{ err error }
+
+func (e *outputError) Error() string { return fmt.Sprintf("stdout: %v", e.err) }
+func (e *outputError) Unwrap() error { return e.err }

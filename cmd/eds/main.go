@@ -1,0 +1,116 @@
+// Command eds receives events from an EDS V2 queue for those who write no Go:
+// it prints them, forwards them over HTTP, and simulates the service.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 credentials refused.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/eventdelivery/eds-go/eds"
+)
+
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3
+)
+
+func main() {
+	// A reader that goes away must end the command in good order, with the
+	// queue given back, instead of by a signal.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal is for the operating system
+	code := run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	os.Exit(code)
+}
+
+// stdio is what a command reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// commands is the command line. Each field is a command; its type says what
+// it takes.
+type commands struct {
+	Listen      listenCommand      `cmd:"" help:"Print the events of a queue, one CloudEvents JSON object per line."`
+	Forward     forwardCommand     `cmd:"" help:"Send each event of a queue to an HTTP endpoint."`
+	Simulate    simulateCommand    `cmd:"" help:"Run a local EDS V2 service."`
+	Deadletters deadlettersCommand `cmd:"" help:"Look at dead letters, and send them again."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+
+	Log logFlags `embed:"" prefix:"log-"`
+}
+
+// run executes one command and returns its exit code.
+func run(ctx context.Context, args []string, io stdio) (code int) {
+	var all commands
+	parser, err := kong.New(&all,
+		kong.Name("eds"),
+		kong.Description("Receive events that must not get lost, from an Empego EDS V2 queue.\n\nEvery setting can also come from the environment variable that is named beside it; the flag wins."),
+		kong.Writers(io.out, io.err),
+		kong.Exit(func(c int) { panic(exited(c)) }), // --help ends the parsing
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(io.err, "eds:", err)
+		return exitFailed
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			c, ok := v.(exited)
+			if !ok {
+				panic(v)
+			}
+			code = int(c)
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(io.err, "eds: %v\nRun \"eds --help\", or \"eds COMMAND --help\", for usage.\n", err)
+		return exitUsage
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.Bind(io, &all.Log)
+	return report(parsed.Run(), io.err)
+}
+
+type exited int
+
+// usageError is a mistake in the flags that only running them shows.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// report says what went wrong, and returns the exit code for it.
+func report(err error, w io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	// The library's errors already begin with the name.
+	fmt.Fprintln(w, "eds:", strings.TrimPrefix(err.Error(), "eds: "))
+	var auth *eds.AuthError
+	var usage usageError
+	switch {
+	case errors.As(err, &auth):
+		return exitRefused
+	case errors.As(err, &usage):
+		return exitUsage
+	}
+	return exitFailed
+}

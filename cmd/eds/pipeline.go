@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/handlers/jsonl"
+	"github.com/eventdelivery/eds-go/middleware"
+)
+
+// pipelineFlags are what listen and forward have in common.
+type pipelineFlags struct {
+	sourceFlags
+
+	Type         []string      `placeholder:"T" sep:"none" env:"EDS_TYPE" help:"Take events of this type only; T* for a prefix. Others are acknowledged and dropped. May be repeated (${env})."`
+	Concurrency  int           `default:"1" env:"EDS_CONCURRENCY" help:"Events at work side by side; 1 keeps their order (${env})."`
+	Dedupe       dedupeSetting `default:"memory" env:"EDS_DEDUPE" help:"Where to remember which events are done: memory, off, or redis://HOST:PORT/DB (${env})."`
+	DeadLetter   string        `placeholder:"FILE" type:"path" env:"EDS_DEAD_LETTER" help:"Keep events that cannot be handled in this file (${env})."`
+	DrainTimeout time.Duration `default:"20s" env:"EDS_DRAIN_TIMEOUT" help:"Time that events at work get when the command is to end (${env})."`
+}
+
+// Validate is called once the flags are parsed.
+func (f *pipelineFlags) Validate() error {
+	if err := f.sourceFlags.Validate(); err != nil {
+		return err
+	}
+	for _, t := range f.Type {
+		if t == "" {
+			return errors.New(`--type "": must not be empty`)
+		}
+	}
+	switch {
+	case f.Concurrency < 1:
+		return fmt.Errorf("--concurrency %d: must be at least 1", f.Concurrency)
+	case f.DrainTimeout < 0:
+		return fmt.Errorf("--drain-timeout %q: must not be negative", f.DrainTimeout)
+	}
+	return f.Dedupe.Validate()
+}
+
+// pipeline is an App that ends in one handler for all types that were asked
+// for.
+type pipeline struct {
+	flags     *pipelineFlags
+	log       *slog.Logger
+	handler   eds.Handler
+	inner     []eds.Middleware // between the dead letters and the handler
+	options   []eds.Option
+	telemetry telemetry
+	// keepFailed leaves an event that failed with the service when there is no
+	// dead-letter file, instead of dropping it.
+	keepFailed bool
+}
+
+// build returns the App and what releases its resources.
+func (p *pipeline) build() (app *eds.App, release func(), err error) {
+	var closers []func()
+	release = func() {
+		for _, c := range closers {
+			c()
+		}
+	}
+	store, closeStore, err := p.flags.Dedupe.open(p.log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--dedupe: %w", err)
+	}
+	closers = append(closers, closeStore)
+
+	options := append([]eds.Option{
+		eds.Concurrency(p.flags.Concurrency),
+		eds.Buffer(max(256, 2*p.flags.Concurrency), 64<<20),
+		eds.DrainTimeout(p.flags.DrainTimeout),
+		eds.Logger(p.log),
+	}, p.options...)
+	app = eds.New(p.flags.transport(p.log), options...)
+	app.Use(p.telemetry.use...)
+	app.Use(middleware.Logging(p.log, middleware.Levels(level)))
+	if store != nil {
+		app.Use(middleware.Dedupe(store))
+	}
+	switch {
+	case p.flags.DeadLetter != "":
+		file, err := jsonl.Open(p.flags.DeadLetter)
+		if err != nil {
+			release()
+			return nil, nil, fmt.Errorf("--dead-letter: %w", err)
+		}
+		closers = append(closers, func() { _ = file.Close() })
+		app.Use(middleware.DeadLetter(file.Handle))
+	case p.keepFailed:
+		app.Use(leaveFailed)
+	}
+	app.Use(p.inner...)
+	app.Use(middleware.Recover())
+
+	types := p.flags.Type
+	if len(types) == 0 {
+		types = []string{"*"}
+	}
+	for _, t := range types {
+		app.Handle(t, p.handler)
+	}
+	if err := app.Validate(); err != nil {
+		release()
+		return nil, nil, usageError{err}
+	}
+	return app, release, nil
+}
+
+// level keeps the log for what a person must know: an event that is done is
+// seen elsewhere.
+func level(o eds.Outcome) slog.Level {
+	switch o {
+	case eds.Handled, eds.Duplicate, eds.Unsupported:
+		return slog.LevelDebug
+	case eds.Redelivered:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
+}
+
+// leaveFailed stands where a dead-letter file would: what fails comes again,
+// except what never could be read as an event.
+func leaveFailed(next eds.Handler) eds.Handler {
+	return func(ctx context.Context, e *eds.Event) error {
+		err := next(ctx, e)
+		if d, ok := eds.DeliveryFromContext(ctx); ok && d.Err != nil {
+			return err
+		}
+		if eds.OutcomeOf(err) == eds.Failed {
+			return eds.Redeliver(err)
+		}
+		return err
+	}
+}

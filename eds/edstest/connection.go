@@ -1,0 +1,185 @@
+package edstest
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// readLimit is the size of a message from the client above which it is
+	// refused with 1009: the quota of Amazon API Gateway, 128 KB.
+	readLimit = 128 << 10
+	// batchBytes is about how much is written at once.
+	batchBytes = 64 << 10
+	// closeGrace is how long a writer that is stuck may hold up a close frame,
+	// as long as the WebSocket library waits for one to be written.
+	closeGrace = 5 * time.Second
+)
+
+// connection is a client's hold on a queue. One goroutine reads (that of the
+// HTTP request), one writes; nobody else does either, but for the answers of
+// the WebSocket library to control frames.
+type connection struct {
+	s    *Server
+	q    *queue
+	n    int
+	ws   *websocket.Conn // set, as wire, a moment after open
+	wire *wire
+	wake chan struct{} // has a token when the writer should look again
+	gone chan struct{} // closed when the reader has ended
+
+	// Guarded by Server.mu.
+	open   bool       // between the upgrade and the release of the queue
+	early  []Breakage // that came before there was a wire
+	ending *Breakage  // how the server ends it; nil while it does not
+	active time.Time  // when a message last went in either direction
+	opened time.Time
+	out    []outgoing // replies and pongs, ahead of events
+	later  []deferred // by time
+	watch  *time.Timer
+	grace  *time.Timer
+}
+
+// outgoing is a frame on its way to the client.
+type outgoing struct {
+	moment    Moment
+	kind      Outgoing
+	op        byte
+	data      []byte
+	planned   bool // the faults have been applied
+	delay     time.Duration
+	copies    int
+	fragments int
+	cut       int // the byte of the frame before which the connection drops; -1
+	lost      bool
+	first     *Breakage // happens before, and for most instead of, the frame
+}
+
+// arrival is a frame that came from the client.
+type arrival struct {
+	incoming
+	moment Moment
+	delay  time.Duration
+	lost   bool
+	first  *Breakage
+}
+
+// deferred is a frame that a Delay holds back.
+type deferred struct {
+	at  time.Time
+	out *outgoing
+	in  *arrival
+}
+
+func (c *connection) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// read takes in messages until the connection ends.
+func (c *connection) read() error {
+	c.ws.SetReadLimit(readLimit)
+	var buf bytes.Buffer
+	for {
+		// No context: its end would close the connection in a way of its own.
+		kind, r, err := c.ws.Reader(context.Background())
+		if err != nil {
+			return err
+		}
+		buf.Reset()
+		if _, err := buf.ReadFrom(r); err != nil {
+			return err
+		}
+		c.s.receive(c, kind, buf.Bytes())
+	}
+}
+
+// receive takes in one message.
+func (s *Server) receive(c *connection, kind websocket.MessageType, data []byte) {
+	frame, err := decode(data)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.active = time.Now()
+	bad := ""
+	if err != nil {
+		bad = err.Error()
+	}
+	if kind != websocket.MessageText {
+		bad = "a binary message"
+	}
+	if bad != "" {
+		s.record(Record{Op: OpBadFrame, Queue: c.q.name, Conn: c.n, Detail: bad})
+		return
+	}
+	in := arrival{incoming: frame, moment: Moment{Queue: c.q.name, Conn: c.n}}
+	if frame.kind == Acks {
+		in.moment.Receipt = string(frame.receipt)
+		if m := c.q.receipts[in.moment.Receipt]; m != nil {
+			in.moment.EventID, in.moment.EventType, in.moment.Attempt = m.id, m.kind, m.delivered
+		}
+	}
+	s.planReceive(&in)
+	if in.delay > 0 {
+		in.receipt, in.echo = bytes.Clone(in.receipt), bytes.Clone(in.echo)
+		c.postpone(deferred{at: c.active.Add(in.delay), in: &in})
+		return
+	}
+	c.arrive(&in)
+}
+
+// arrive acts on a frame. The caller holds mu.
+func (c *connection) arrive(in *arrival) {
+	if in.first != nil {
+		c.end(*in.first)
+		in.lost = in.lost || in.first.kind != freezing
+	}
+	switch {
+	case in.kind == Pings && !in.lost && c.open:
+		c.s.record(Record{Op: OpPing, Queue: c.q.name, Conn: c.n, Detail: string(in.echo)})
+		c.out = append(c.out, outgoing{kind: Pongs, op: opText, data: pong(in.echo), moment: in.moment})
+	case in.kind == Acks && (in.lost || !c.open):
+		c.lose(in)
+	case in.kind == Acks:
+		op, _ := c.q.ack(c, in.receipt)
+		c.s.record(Record{
+			Op: op, Queue: c.q.name, Conn: c.n,
+			EventID: in.moment.EventID, Receipt: in.moment.Receipt, Attempt: in.moment.Attempt,
+		})
+		if !c.s.conf.noReplies {
+			c.out = append(c.out, outgoing{kind: Replies, op: opText, data: reply(in.moment.Receipt), moment: in.moment})
+		}
+	}
+	c.poke()
+}
+
+func (c *connection) lose(in *arrival) {
+	c.s.record(Record{Op: OpAckLost, Queue: c.q.name, Conn: c.n, EventID: in.moment.EventID, Receipt: in.moment.Receipt})
+}
+
+func pong(echo jsontext.Value) []byte {
+	if echo == nil {
+		return []byte(`{"frameType":"PONG"}`)
+	}
+	return slices.Concat([]byte(`{"frameType":"PONG","framePayload":{"correlationId":`), echo, []byte(`}}`))
+}
+
+func reply(receipt string) []byte {
+	return slices.Concat([]byte(`{"frameType":"ACK_EVENT_REPLY","framePayload":{"receiptId":`), quote(receipt), []byte(`}}`))
+}
+
+// postpone keeps d until its time. The caller holds mu.
+func (c *connection) postpone(d deferred) {
+	i := len(c.later)
+	for i > 0 && c.later[i-1].at.After(d.at) {
+		i--
+	}
+	c.later = slices.Insert(c.later, i, d)
+	c.poke()
+}

@@ -1,0 +1,27 @@
+package empego
+
+import "errors"
+
+// TypeTenantOnboarded is the type of the event that tells of a new tenant.
+const TypeTenantOnboarded = "TENANT_ONBOARDED"
+
+// TenantOnboarded is the payload of TypeTenantOnboarded. Source: "Protocol",
+// Empego EDS V2 documentation.
+type TenantOnboarded struct {
+	// TenantID is the tenant in the partner's own numbering, such as "P0001".
+	TenantID string `json:"tenantId"`
+	// EmpegoTenantID is the tenant as Empego knows it, such as "tenant-abc".
+	EmpegoTenantID string `json:"empegoTenantId"`
+}
+
+// Validate refuses a tenant without its two identities. handlers.Typed calls it.
+func (t TenantOnboarded) Validate() error {
+	var missing []error
+	if t.TenantID == "" {
+		missing = append(missing, errors.New("tenantId is missing"))
+	}
+	if t.EmpegoTenantID == "" {
+		missing = append(missing, errors.New("empegoTenantId is missing"))
+	}
+	return errors.Join(missing...)
+}

@@ -1,0 +1,66 @@
+package sim
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/eventdelivery/eds-go/dedupe"
+	"github.com/eventdelivery/eds-go/dedupe/lru"
+	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/middleware"
+	"github.com/eventdelivery/eds-go/transport/edsv2"
+)
+
+// Framework is the program that this repository is for: an eds.App on the EDS
+// transport, with the middleware that decides about loss and duplicates, and
+// the dedupe store that all processes share.
+func Framework(opts ...eds.Option) Client {
+	return func(ctx context.Context, p *Process) error {
+		return p.app(p.world.Store.For(p, nil), opts).Run(ctx)
+	}
+}
+
+// FrameworkAlone is the same with a store of its own in memory, which dies
+// with the process.
+func FrameworkAlone(opts ...eds.Option) Client {
+	return func(ctx context.Context, p *Process) error {
+		memory, err := lru.New()
+		if err != nil {
+			return err
+		}
+		p.forgetful = true
+		return p.app(p.world.Store.For(p, memory), opts).Run(ctx)
+	}
+}
+
+func (p *Process) app(store dedupe.Store, opts []eds.Option) *eds.App {
+	quiet := slog.New(slog.DiscardHandler)
+	t := edsv2.New(p.world.url(), p.Queue, edsv2.APIKey(p.world.key()), edsv2.DialContext(p.Dial), edsv2.Logger(quiet))
+	app := eds.New(&observed{t, p}, append([]eds.Option{eds.Logger(quiet)}, opts...)...)
+	app.Use(
+		middleware.Dedupe(store),
+		middleware.DeadLetter(p.Park),
+		middleware.Retry(),
+		middleware.Recover(),
+	)
+	app.Handle("HANDLED", p.Handle)
+	return app
+}
+
+// observed is a transport with crash points around the acknowledgement.
+type observed struct {
+	eds.Transport
+	process *Process
+}
+
+// Ack implements eds.Transport.
+func (o *observed) Ack(ctx context.Context, d *eds.Delivery) error {
+	if err := o.process.reach(BeforeAck, d.Event.ID); err != nil {
+		return err
+	}
+	err := o.Transport.Ack(ctx, d)
+	if crash := o.process.reach(AfterAck, d.Event.ID); crash != nil {
+		return crash
+	}
+	return err
+}

@@ -1,0 +1,284 @@
+package sim
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/eventdelivery/eds-go/internal/history"
+)
+
+// wire is what lies between a process and the service: two pipes, and
+// somebody in the middle who loses, holds back and repeats frames, or stops
+// passing anything on. It reads WebSocket frames as RFC 6455, section 5.2,
+// describes them, and leaves those that it does not understand alone.
+type wire struct {
+	process         *Process
+	client, service net.Conn
+
+	mu      sync.Mutex
+	mode    mode
+	changed chan struct{} // closed when mode changes
+}
+
+type mode int
+
+const (
+	flowing mode = iota
+	// halfOpen takes what both sides write and throws it away, as a host does
+	// that has lost its route: nobody notices anything.
+	halfOpen
+	// clogged takes nothing: writing blocks, as it does when the buffers of a
+	// dead TCP connection are full.
+	clogged
+)
+
+// newWire puts a wire before the service's end of a connection, and returns
+// the end for the process.
+func (p *Process) newWire(service net.Conn) net.Conn {
+	near, client := net.Pipe()
+	w := &wire{process: p, client: client, service: service, changed: make(chan struct{})}
+	world := p.world
+	world.mu.Lock()
+	world.wires[w] = struct{}{}
+	world.mu.Unlock()
+
+	world.wait.Go(func() { w.pump(w.client, w.service) })
+	world.wait.Go(func() {
+		w.pump(w.service, w.client)
+		world.mu.Lock()
+		delete(world.wires, w)
+		world.mu.Unlock()
+	})
+	return near
+}
+
+// set changes the mode of the wire.
+func (w *wire) set(m mode) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mode = m
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// disturbed tells whether the wire does not pass everything on.
+func (w *wire) disturbed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mode != flowing
+}
+
+// cut breaks the connection for both sides.
+func (w *wire) cut() {
+	w.client.Close()
+	w.service.Close()
+	w.set(flowing)
+}
+
+// ended says that one side has closed its end. The other side learns of it,
+// unless the network is gone.
+func (w *wire) ended(side net.Conn) {
+	w.mu.Lock()
+	m := w.mode
+	w.mu.Unlock()
+	if m == halfOpen && side == w.client {
+		w.client.Close()
+		return
+	}
+	w.cut()
+}
+
+// passes waits while the wire is clogged, and tells whether what was read is
+// to be handed on.
+func (w *wire) passes() bool {
+	for {
+		w.mu.Lock()
+		m, changed := w.mode, w.changed
+		w.mu.Unlock()
+		if m != clogged {
+			return m == flowing
+		}
+		<-changed
+	}
+}
+
+// pump hands on what from says until it ends: the handshake as it is, then
+// frame by frame.
+func (w *wire) pump(from, to net.Conn) {
+	defer w.ended(from)
+	in := bufio.NewReader(from)
+	// Frames that were held back are written beside others. The turn is no
+	// mutex, since waiting for one would stop the bubble's clock.
+	turn := make(chan struct{}, 1)
+	send := func(b []byte) error {
+		turn <- struct{}{}
+		defer func() { <-turn }()
+		_, err := to.Write(b)
+		return err
+	}
+	head, err := readHead(in)
+	if err != nil || !w.passes() || send(head) != nil {
+		return
+	}
+	if from == w.service && !bytes.HasPrefix(head, []byte("HTTP/1.1 101")) {
+		for { // a refusal and its body
+			some, err := in.Peek(1)
+			if err != nil {
+				return
+			}
+			some, _ = in.Peek(in.Buffered())
+			if send(some) != nil {
+				return
+			}
+			in.Discard(len(some))
+		}
+	}
+	for {
+		raw, text, err := readFrame(in)
+		if err != nil {
+			return
+		}
+		if !w.passes() {
+			continue
+		}
+		if err := w.forward(raw, text, send); err != nil {
+			return
+		}
+	}
+}
+
+// forward sends a frame with the faults that are due.
+func (w *wire) forward(raw, text []byte, send func([]byte) error) error {
+	world := w.process.world
+	f, ok := world.identify(text)
+	if !ok || world.Scenario.Frame == nil || world.quiet() {
+		return send(raw)
+	}
+	fault := world.Scenario.Frame(f)
+	note := func(what string) {
+		world.Log.Record(history.Entry{Actor: "wire", Op: history.Fault, Queue: world.Queue, Event: f.Event, Receipt: f.Receipt, Result: f.Type + " " + what})
+	}
+	switch {
+	case fault.Cut:
+		note("cut off")
+		return io.ErrClosedPipe
+	case fault.Drop:
+		note("lost")
+		return nil
+	case fault.Delay > 0:
+		note("delayed")
+		world.wait.Go(func() {
+			time.Sleep(fault.Delay)
+			if w.passes() {
+				send(raw)
+			}
+		})
+		return nil
+	case fault.Twice:
+		note("repeated")
+		if err := send(raw); err != nil {
+			return err
+		}
+	}
+	return send(raw)
+}
+
+// identify reads what a frame is about.
+func (w *World) identify(text []byte) (Frame, bool) {
+	if text == nil {
+		return Frame{}, false
+	}
+	var got struct {
+		FrameType    string `json:"frameType"`
+		FramePayload struct {
+			EventID   string `json:"eventId"`
+			ReceiptID string `json:"receiptId"`
+		} `json:"framePayload"`
+	}
+	if json.Unmarshal(text, &got) != nil {
+		return Frame{}, false
+	}
+	f := Frame{Type: got.FrameType, Event: got.FramePayload.EventID, Receipt: got.FramePayload.ReceiptID}
+	w.mu.Lock()
+	if f.Event != "" {
+		w.receipts[f.Receipt] = f.Event
+	} else {
+		f.Event = w.receipts[f.Receipt]
+	}
+	w.mu.Unlock()
+	f.N = w.passes.next("frame", f.Type, f.Event)
+	return f, true
+}
+
+// readHead reads the head of an HTTP message.
+func readHead(in *bufio.Reader) ([]byte, error) {
+	var head []byte
+	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
+		line, err := in.ReadSlice('\n')
+		head = append(head, line...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return head, nil
+}
+
+// readFrame returns a frame as it came, and its text when it is a whole text
+// message.
+func readFrame(in *bufio.Reader) (raw, text []byte, err error) {
+	raw = make([]byte, 2, 512)
+	if _, err := io.ReadFull(in, raw); err != nil {
+		return nil, nil, err
+	}
+	more := func(n int) ([]byte, error) {
+		raw = slices.Grow(raw, n)[:len(raw)+n]
+		part := raw[len(raw)-n:]
+		_, err := io.ReadFull(in, part)
+		return part, err
+	}
+	size := int(raw[1] & 0x7f)
+	switch size {
+	case 126:
+		b, err := more(2)
+		if err != nil {
+			return nil, nil, err
+		}
+		size = int(binary.BigEndian.Uint16(b))
+	case 127:
+		b, err := more(8)
+		if err != nil {
+			return nil, nil, err
+		}
+		size = int(binary.BigEndian.Uint64(b))
+	}
+	masked := raw[1]&0x80 != 0
+	var mask [4]byte
+	if masked {
+		b, err := more(4)
+		if err != nil {
+			return nil, nil, err
+		}
+		copy(mask[:], b)
+	}
+	payload, err := more(size)
+	if err != nil {
+		return nil, nil, err
+	}
+	if raw[0] != 0x81 { // final, no extension, text
+		return raw, nil, nil
+	}
+	text = slices.Clone(payload)
+	if masked {
+		for i := range text {
+			text[i] ^= mask[i%4]
+		}
+	}
+	return raw, text, nil
+}

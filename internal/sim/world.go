@@ -1,0 +1,238 @@
+// Package sim runs whole programs (an App, its transport, the dedupe store)
+// against a fake EDS in virtual time, with faults whose places are drawn from
+// a seed, and has package history judge what happened.
+//
+// A World lives in a testing/synctest bubble. Between each process and the
+// service lies a wire that loses, delays and repeats frames; the store, the
+// handler and the connection of a process are wrapped, so that it can crash at
+// labelled points without a hook in the code under test.
+package sim
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/eventdelivery/eds-go/eds/edstest"
+	"github.com/eventdelivery/eds-go/internal/history"
+)
+
+// World is a service, a store and the processes that use them. Make and use
+// it within one synctest bubble, through Run.
+type World struct {
+	Scenario Scenario
+	Seed     Seed
+	Queue    string
+	Log      *history.Log
+	Service  *edstest.Server
+	Store    *Store
+
+	passes passes
+	wait   sync.WaitGroup // all goroutines of the world
+	over   chan struct{}  // closed when nothing is to be waited for any more
+
+	mu          sync.Mutex
+	processes   []*Process
+	wires       map[*wire]struct{}
+	receipts    map[string]string // the event of each
+	calm        bool              // the quiet time has begun
+	ending      bool
+	refuseUntil time.Time
+}
+
+// Run plays the scenario and returns its history. Call it in a synctest
+// bubble, in which everything that it began has ended when it returns.
+func Run(s Scenario) []history.Entry {
+	w := &World{
+		Scenario: s, Seed: s.Seed, Queue: "orders", Log: &history.Log{},
+		over: make(chan struct{}), wires: map[*wire]struct{}{}, receipts: map[string]string{},
+	}
+	w.Store = newStore(w)
+	w.Service = edstest.NewServer(w.serverOptions()...)
+
+	began := time.Now()
+	for i := range max(s.Processes, 1) {
+		time.Sleep(w.Seed.Tie("start", i))
+		w.Start(fmt.Sprintf("p%d.1", i+1))
+	}
+	var faults sync.WaitGroup
+	w.wait.Go(w.publish)
+	for i, n := range s.Nemeses {
+		faults.Go(func() { w.torment(i, n, began.Add(s.Over)) })
+	}
+	time.Sleep(time.Until(began.Add(s.Over)))
+	faults.Wait()
+	w.calmDown()
+	w.settle()
+	w.end()
+	return w.Log.Entries()
+}
+
+func (w *World) serverOptions() []edstest.Option {
+	s := w.Scenario
+	opts := []edstest.Option{
+		edstest.Queues(w.Queue), edstest.Seed(uint64(w.Seed)), edstest.OnRecord(w.observe), edstest.Retain(1000),
+		edstest.Window(cmp.Or(s.Window, 16)), edstest.MaxConnectionAge(2 * time.Hour),
+		edstest.CloseDelay(2*time.Second + w.Seed.Tie("close delay")),
+		edstest.StaleHold(s.StaleHold),
+	}
+	// What the published pages leave open differs from seed to seed.
+	for _, choice := range []struct {
+		on  bool
+		opt edstest.Option
+	}{
+		{s.Lenient, edstest.LenientReceipts()},
+		{s.ByClose, edstest.RefuseByClose()},
+		{s.NoReplies, edstest.NoReplies()},
+		{s.HoldUnacked, edstest.HoldUnacked()},
+		{s.RedeliverLast, edstest.RedeliverLast()},
+	} {
+		if choice.on {
+			opts = append(opts, choice.opt)
+		}
+	}
+	return opts
+}
+
+// observe translates what the service records.
+func (w *World) observe(r edstest.Record) {
+	e := history.Entry{Actor: "service", Queue: r.Queue, Event: r.EventID, Receipt: r.Receipt, Attempt: r.Attempt}
+	if r.Conn > 0 {
+		e.Conn = "#" + strconv.Itoa(r.Conn)
+	}
+	switch r.Op {
+	case edstest.OpPublish:
+		e.Op, e.Result = history.Enqueue, history.Confirmed
+		if f := w.Scenario.Unhandled; f != nil && f(r.EventID) {
+			e.Result = history.Unhandled
+		}
+	case edstest.OpDeliver, edstest.OpRedeliver:
+		e.Op = history.Deliver
+	case edstest.OpAck:
+		e.Op = history.AckSent
+		w.Log.Record(e)
+		e.Op = history.AckProcessed
+	case edstest.OpAckStale, edstest.OpAckDuplicate, edstest.OpAckUnknown, edstest.OpAckLost:
+		e.Op, e.Result = history.AckSent, string(r.Op)
+	case edstest.OpReply:
+		e.Op = history.AckReply
+	case edstest.OpRefuse:
+		e.Op, e.Result = history.Fault, fmt.Sprintf("refused with %d", r.Code)
+	case edstest.OpFault:
+		e.Op, e.Result = history.Fault, r.Detail
+	default:
+		return
+	}
+	w.Log.Record(e)
+}
+
+// publish puts the events into the queue at times of their own; one in eight
+// brings a few more at the same moment.
+func (w *World) publish() {
+	s := w.Scenario
+	if s.Events == 0 {
+		return
+	}
+	pace := s.Over * 9 / 10 / time.Duration(s.Events)
+	for i := 0; i < s.Events; {
+		bulk := 1
+		if w.Seed.Chance(1.0/8, "bulk", i) {
+			bulk += w.Seed.Pick(12, "bulk size", i)
+		}
+		var events []edstest.Event
+		for range min(bulk, s.Events-i) {
+			id := fmt.Sprintf("e%05d", i)
+			kind := "HANDLED"
+			if s.Unhandled != nil && s.Unhandled(id) {
+				kind = "UNHANDLED"
+			}
+			events = append(events, edstest.Event{ID: id, Type: kind, Payload: fmt.Appendf(nil, `{"n":%d}`, i)})
+			i++
+		}
+		if _, err := w.Service.PublishAll(w.Queue, events); err != nil {
+			panic(err) // the scenario is wrong
+		}
+		if pace > 0 {
+			time.Sleep(time.Duration(len(events))*pace/2 + w.Seed.Between(0, time.Duration(len(events))*pace, "pace", i))
+		}
+	}
+}
+
+// dial connects a process with the service, through a wire.
+func (w *World) dial(ctx context.Context, p *Process, network, address string) (net.Conn, error) {
+	inner, err := w.Service.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return p.newWire(inner), nil
+}
+
+func (w *World) url() string { return w.Service.URL() }
+func (w *World) key() string { return edstest.DefaultKey }
+
+// quiet tells whether faults are over.
+func (w *World) quiet() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calm
+}
+
+// calmDown ends all faults.
+func (w *World) calmDown() {
+	w.mu.Lock()
+	w.calm = true
+	var wires []*wire
+	for wire := range w.wires {
+		wires = append(wires, wire)
+	}
+	w.mu.Unlock()
+	w.Store.Down(false)
+	for _, wire := range wires {
+		if wire.disturbed() {
+			wire.cut() // what it swallowed is gone for good
+		}
+	}
+	w.Log.Record(history.Entry{Actor: "world", Op: history.Fault, Result: "quiet time"})
+}
+
+// settle waits until the queue is empty, at most for the quiet time.
+func (w *World) settle() {
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(w.Scenario.Quiet, 30*time.Minute))
+	defer cancel()
+	if err := w.Service.WaitIdle(ctx); err != nil {
+		w.Log.Record(history.Entry{Actor: "world", Op: history.Fault, Result: err.Error()})
+	}
+	// An acknowledgement too many would come now.
+	time.Sleep(2 * time.Minute)
+}
+
+// end stops every process properly, then takes the world down.
+func (w *World) end() {
+	w.mu.Lock()
+	w.ending = true
+	processes := w.processes
+	w.mu.Unlock()
+	close(w.over)
+	for _, p := range processes {
+		if !p.Dead() {
+			if err := p.Stop(); err != nil {
+				w.Log.Record(history.Entry{Actor: p.Name, Op: history.Fault, Result: "ended with: " + err.Error()})
+			}
+		}
+	}
+	w.mu.Lock()
+	wires := w.wires
+	w.wires = map[*wire]struct{}{}
+	w.mu.Unlock()
+	for wire := range wires {
+		wire.cut()
+	}
+	w.Service.Close()
+	w.wait.Wait()
+	synctest.Wait()
+}

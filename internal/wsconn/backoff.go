@@ -1,0 +1,62 @@
+package wsconn
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// Backoff chooses the pauses between tries: exponential with full jitter, so
+// that clients which lost their connections at the same moment come back
+// spread out.
+type Backoff struct {
+	exponential *backoff.ExponentialBackOff
+	least       time.Duration
+}
+
+// NewBackoff has the first pause end within min, each following within twice
+// as much, up to max. No pause is shorter than a tenth of min.
+func NewBackoff(min, max time.Duration) *Backoff {
+	return &Backoff{
+		least: min / 10,
+		// The library spreads a pause by its factor to both sides: with 1, half
+		// of the wanted bound becomes anything from zero up to the bound.
+		exponential: backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(min/2),
+			backoff.WithMaxInterval(max/2),
+			backoff.WithMultiplier(2),
+			backoff.WithRandomizationFactor(1),
+			backoff.WithMaxElapsedTime(0),
+		),
+	}
+}
+
+// Next returns the next pause.
+func (b *Backoff) Next() time.Duration { return max(b.exponential.NextBackOff(), b.least) }
+
+// Reset starts anew.
+func (b *Backoff) Reset() { b.exponential.Reset() }
+
+// Standby chooses the pauses between tries while another client holds what
+// this one wants: about a second at first, then slower, up to 15 to 30 seconds.
+type Standby struct{ tries int }
+
+// Next returns the next pause.
+func (s *Standby) Next() time.Duration {
+	s.tries = min(s.tries+1, 100)
+	const quick = 5 // a queue that was just let go is free within seconds
+	if n := s.tries - quick; n > 0 {
+		if d := time.Second << min(n, 4); d < 16*time.Second {
+			return Jitter(d)
+		}
+		return 15*time.Second + time.Duration(rand.Int64N(int64(15*time.Second)))
+	}
+	return time.Second + time.Duration(rand.Int64N(int64(200*time.Millisecond)))
+}
+
+// Waiting tells whether the last try was refused.
+func (s *Standby) Waiting() bool { return s.tries > 0 }
+
+// Reset starts anew.
+func (s *Standby) Reset() { s.tries = 0 }

@@ -1,0 +1,157 @@
+package edsv2
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// sized returns an event of about n bytes.
+func sized(n, i int) string {
+	head := fmt.Sprintf(`{"frameType":"EVENT","framePayload":{"eventId":"0e6d4a52-8f6c-4b1e-9c55-%012d",`+
+		`"eventType":"TENANT_ONBOARDED","receiptId":"7a1f9a86-30d5-4c0e-8d53-%012d",`+
+		`"eventTs":"2026-03-20T14:30:00.000Z","queueName":"my-queue",`+
+		`"eventPayload":{"tenantId":"P0001","empegoTenantId":"tenant-abc","items":[`, i, i)
+	tail := `]}}}`
+	item := `{"sku":"AB-1234","qty":3,"price":12.50,"tags":["new","sale"],"note":"ring the \"bell\""},`
+	b := head
+	for len(b)+len(item)+len(tail) <= n {
+		b += item
+	}
+	if rest := n - len(b) - len(tail) - 2; rest > 0 {
+		b += `"` + strings.Repeat("x", rest) + `"`
+	} else {
+		b = strings.TrimSuffix(b, ",")
+	}
+	return b + tail
+}
+
+func BenchmarkScan(b *testing.B) {
+	for _, n := range []int{400, 4096} {
+		data := []byte(sized(n, 1))
+		if !json.Valid(data) {
+			b.Fatalf("%s", data)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			var f frame
+			for b.Loop() {
+				if f.scan(data) != nil || f.fault("my-queue") != nil {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+}
+
+// endless is a network that always has more events, and takes everything.
+type endless struct {
+	frames []byte
+	pos    int
+	writes int
+}
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return &http.Response{
+		StatusCode: http.StatusSwitchingProtocols,
+		Header: http.Header{
+			"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+			"Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(sum[:])},
+		},
+		Body: e,
+	}, nil
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.pos == len(e.frames) {
+		e.pos = 0
+	}
+	n := copy(p, e.frames[e.pos:])
+	e.pos += n
+	return n, nil
+}
+func (e *endless) Write(p []byte) (int, error) { e.writes++; return len(p), nil }
+func (e *endless) Close() error                { return nil }
+
+var _ io.ReadWriteCloser = (*endless)(nil)
+
+// wire returns text as an unmasked text frame.
+func wire(text string) []byte {
+	b := []byte{0x81}
+	switch n := len(text); {
+	case n < 126:
+		b = append(b, byte(n))
+	case n < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
+	}
+	return append(b, text...)
+}
+
+// BenchmarkFrameToAck is all that the transport itself costs: a frame read,
+// made a delivery, and acknowledged, on a network that costs nothing.
+func BenchmarkFrameToAck(b *testing.B) {
+	for _, n := range []int{400, 4096} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			net := &endless{}
+			for i := range 20000 {
+				net.frames = append(net.frames, wire(sized(n, i))...)
+			}
+			tr := New("wss://localhost", "my-queue", APIKey("k"), HTTPClient(&http.Client{Transport: net}),
+				Logger(slog.New(slog.DiscardHandler)))
+			b.SetBytes(int64(n))
+			b.ReportAllocs()
+			for b.Loop() {
+				d, err := tr.Receive(b.Context())
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := tr.Ack(b.Context(), d); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(net.writes)/float64(b.N), "writes/op")
+			b.StopTimer()
+			tr.session.Load().conn.Fail(io.EOF)
+			tr.Close(b.Context())
+		})
+	}
+}
+
+func BenchmarkJSON(b *testing.B) {
+	for _, n := range []int{400, 4096} {
+		data := []byte(sized(n, 1))
+		b.Run(fmt.Sprint("valid", n), func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				json.Valid(data)
+			}
+		})
+		b.Run(fmt.Sprint("unmarshal", n), func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var e struct {
+					FrameType    string
+					FramePayload json.RawMessage
+				}
+				json.Unmarshal(data, &e)
+				var f struct {
+					EventID, EventType, ReceiptID, EventTs, QueueName string
+					EventPayload                                      json.RawMessage
+				}
+				json.Unmarshal(e.FramePayload, &f)
+			}
+		})
+	}
+}

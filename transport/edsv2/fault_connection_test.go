@@ -1,0 +1,2 @@
+package edsv2
+var connectionFaults, frameFaults, ackFaults, closeFaults []fault
