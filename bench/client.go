@@ -22,16 +22,17 @@ type loop func(ctx context.Context, spec Spec) error
 
 // loops are the variants that can be measured.
 var loops = map[string]loop{
-	"raw":        raw,
-	"floor":      floor,
-	"hand":       hand,
-	"hand-full":  handFull,
-	"hand-redis": handRedis,
-	"watermill":  overWatermill,
-	"full":       inMemory(quiet),
-	"full-on":    inMemory(observed),
-	"full-64":    inMemory(observed, eds.Concurrency(64)),
-	"full-redis": inRedis(observed, eds.Concurrency(256)),
+	"raw":            raw,
+	"floor":          floor,
+	"hand":           hand,
+	"hand-full":      handFull,
+	"hand-redis":     handRedis,
+	"watermill":      overWatermill,
+	"full":           inMemory(quiet),
+	"full-on":        inMemory(observed),
+	"full-unmetered": inMemory(unmetered),
+	"full-64":        inMemory(observed, eds.Concurrency(64)),
+	"full-redis":     inRedis(observed, eds.Concurrency(256)),
 }
 
 // receive is the client's process. The lines on in are commands: "mark" says

@@ -75,6 +75,13 @@ func observed() pipeline {
 	}
 }
 
+// unmetered is observed without the metrics SDK, to see what that costs.
+func unmetered() pipeline {
+	p := observed()
+	p.meter = noopmetric.NewMeterProvider()
+	return p
+}
+
 // inMemory keeps the seen events in an LRU.
 func inMemory(build func() pipeline, opts ...eds.Option) loop {
 	return func(ctx context.Context, spec Spec) error {

@@ -128,7 +128,7 @@ func parse(args []string, out io.Writer) (plan, error) {
 
 func sections(sizes, windows, rates []int) []section {
 	throughput := section{name: "throughput", title: "as fast as it goes",
-		variants: []string{"raw", "floor", "hand", "hand-full", "watermill", "full", "full-on"}}
+		variants: []string{"raw", "floor", "hand", "hand-full", "watermill", "full", "full-unmetered", "full-on"}}
 	redis := section{name: "redis", title: "with Redis for duplicates",
 		variants: []string{"hand", "hand-redis", "full-redis"}}
 	rate := section{name: "rate", title: "at a fixed rate",

@@ -79,10 +79,7 @@ func (l *logging) wrap(next eds.Handler) eds.Handler {
 	return func(ctx context.Context, e *eds.Event) error {
 		start := time.Now()
 		err := next(ctx, e)
-		outcome := eds.OutcomeOf(err)
-		if level := l.level(outcome); l.handler.Enabled(ctx, level) {
-			l.write(ctx, e, level, outcome, err, start)
-		}
+		l.write(ctx, e, err, start)
 		return err
 	}
 }
@@ -90,8 +87,13 @@ func (l *logging) wrap(next eds.Handler) eds.Handler {
 // write talks to the handler without the Logger, which would look for the
 // caller's position at the price of half the line. Five attributes are what
 // a Record holds without an allocation.
-func (l *logging) write(ctx context.Context, e *eds.Event, level slog.Level, o eds.Outcome, err error, start time.Time) {
+func (l *logging) write(ctx context.Context, e *eds.Event, err error, start time.Time) {
 	defer contain("middleware: log handler")
+	o := eds.OutcomeOf(err)
+	level := l.level(o)
+	if !l.handler.Enabled(ctx, level) {
+		return
+	}
 	now := time.Now()
 	msg := message(o)
 	if abandoned(ctx) {

@@ -136,6 +136,9 @@ func (m *metrics) instruments(meter metric.Meter) {
 
 func (m *metrics) wrap(next eds.Handler) eds.Handler {
 	return func(ctx context.Context, e *eds.Event) error {
+		if !m.enabled(ctx) {
+			return next(ctx, e)
+		}
 		d, inApp := eds.DeliveryFromContext(ctx)
 		switch {
 		case inApp && d.Err != nil:
@@ -158,6 +161,12 @@ func (m *metrics) wrap(next eds.Handler) eds.Handler {
 		}
 		return err
 	}
+}
+
+// enabled spares an App without a metrics SDK the clock and the look-ups.
+func (m *metrics) enabled(ctx context.Context) bool {
+	return m.process.Enabled(ctx) || m.consumed.Enabled(ctx) || m.outcomes.Enabled(ctx) ||
+		m.settle.Enabled(ctx) || m.sent.Enabled(ctx) || m.wait.Enabled(ctx) || m.age.Enabled(ctx)
 }
 
 // passed records one pass through the chain.

@@ -123,9 +123,7 @@ func (r *retry) again(ctx context.Context, e *eds.Event, next eds.Handler, err e
 		if !r.fits(ctx, pause) {
 			break
 		}
-		for _, observe := range r.observers {
-			observe(ctx, e, attempt, err, pause)
-		}
+		r.tell(ctx, e, attempt, err, pause)
 		if !sleep(ctx, pause) {
 			break
 		}
@@ -135,6 +133,13 @@ func (r *retry) again(ctx context.Context, e *eds.Event, next eds.Handler, err e
 		return &GaveUpError{Attempts: attempt, Err: err}
 	}
 	return err
+}
+
+func (r *retry) tell(ctx context.Context, e *eds.Event, attempt int, err error, pause time.Duration) {
+	defer contain("middleware: OnRetry")
+	for _, observe := range r.observers {
+		observe(ctx, e, attempt, err, pause)
+	}
 }
 
 // pauses is full jitter in the library's terms: it draws from the interval

@@ -214,3 +214,13 @@ func TestRetrySuccessAllocatesNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+func TestRetrySurvivesItsObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls int
+		h := Retry(OnRetry(func(context.Context, *eds.Event, int, error, time.Duration) { panic("observer bug") }))(returns(&calls, errBoom))
+		if err := h(t.Context(), event()); err != nil || calls != 2 {
+			t.Fatalf("%v after %d calls", err, calls)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/eventdelivery/eds-go/eds"
 )
@@ -121,7 +122,9 @@ func (t *tracing) wrap(next eds.Handler) eds.Handler {
 	}
 }
 
-func (t *tracing) start(ctx context.Context, e *eds.Event, q *queueSpans) (context.Context, trace.Span) {
+func (t *tracing) start(ctx context.Context, e *eds.Event, q *queueSpans) (started context.Context, span trace.Span) {
+	started, span = ctx, noop.Span{} // if the SDK panics
+	defer contain("middleware: tracer")
 	opts := q.start
 	if len(e.Attributes) > 0 {
 		sent := t.propagator.Extract(ctx, propagation.MapCarrier(e.Attributes))

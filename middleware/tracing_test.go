@@ -279,16 +279,27 @@ func TestTracingOfTheUnsampledIsCheap(t *testing.T) {
 
 // A processor with a bug must not make a handled event fail.
 func TestTracingSurvivesASpanProcessor(t *testing.T) {
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(brokenProcessor{}))
-	if err := Tracing(TracerProvider(provider))(always(nil))(t.Context(), event()); err != nil {
-		t.Fatal(err)
+	for _, atStart := range []bool{true, false} {
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(brokenProcessor{atStart: atStart}))
+		calls := 0
+		if err := Tracing(TracerProvider(provider))(returns(&calls))(t.Context(), event()); err != nil || calls != 1 {
+			t.Fatalf("%v after %d calls", err, calls)
+		}
 	}
 }
 
-type brokenProcessor struct{ sdktrace.SpanProcessor }
+type brokenProcessor struct {
+	sdktrace.SpanProcessor
+	atStart bool
+}
 
-func (brokenProcessor) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
-func (brokenProcessor) OnEnd(sdktrace.ReadOnlySpan)                     { panic("processor bug") }
+func (p brokenProcessor) OnStart(context.Context, sdktrace.ReadWriteSpan) {
+	if p.atStart {
+		panic("processor bug")
+	}
+}
+
+func (p brokenProcessor) OnEnd(sdktrace.ReadOnlySpan) { panic("processor bug") }
 
 func TestTracingSamplersSeeAttributesWhenAsked(t *testing.T) {
 	var seen []attribute.Key

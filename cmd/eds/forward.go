@@ -1,3 +1,104 @@
 package main
 
-type forwardCommand struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/handlers/webhook"
+	"github.com/eventdelivery/eds-go/middleware"
+)
+
+// endpointFlags name an HTTP endpoint and how it is asked.
+type endpointFlags struct {
+	To         string        `required:"" placeholder:"URL" env:"EDS_TO" help:"HTTP endpoint that takes the events (${env})."`
+	Secret     []string      `placeholder:"whsec_..." env:"EDS_WEBHOOK_SECRET" help:"Sign by Standard Webhooks. Twice while secrets change. Prefer ${env}: other users of this machine can see flags."`
+	Structured bool          `env:"EDS_STRUCTURED" help:"Send the whole CloudEvent as the body, instead of the payload with headers (${env})."`
+	Timeout    time.Duration `default:"10s" env:"EDS_TIMEOUT" help:"Time for one request (${env})."`
+}
+
+// Validate is called once the flags are parsed.
+func (f *endpointFlags) Validate() error {
+	u, err := url.Parse(f.To)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		// Not quoted: it may hold credentials.
+		return errors.New("--to: must be an http:// or https:// URL")
+	case f.Timeout <= 0:
+		return fmt.Errorf("--timeout %q: must be more than zero", f.Timeout)
+	}
+	return nil
+}
+
+func (f *endpointFlags) sink() (*webhook.Sink, error) {
+	opts := []webhook.Option{webhook.Timeout(f.Timeout)}
+	if len(f.Secret) > 0 {
+		opts = append(opts, webhook.Secret(f.Secret...))
+	}
+	if f.Structured {
+		opts = append(opts, webhook.Structured())
+	}
+	sink, err := webhook.New(f.To, opts...)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return sink, nil
+}
+
+type forwardCommand struct {
+	pipelineFlags
+	endpointFlags
+
+	Attempts int `default:"3" env:"EDS_ATTEMPTS" help:"Requests for one event before it counts as failed (${env})."`
+}
+
+func (c *forwardCommand) Help() string {
+	return `Each event is posted as a CloudEvent and acknowledged when the endpoint answers 2xx. 408, 425, 429 and 5xx are tried again, after what Retry-After says; other answers are final. What failed goes to --dead-letter FILE; without one it stays in the queue and comes again, which holds up what is behind it.
+
+Example:
+
+  EDS_API_KEY=... eds forward --url wss://eds.example --queue orders --to https://crm.example/events --dead-letter dead.jsonl`
+}
+
+// Validate is called once the flags are parsed.
+func (c *forwardCommand) Validate() error {
+	if err := c.pipelineFlags.Validate(); err != nil {
+		return err
+	}
+	if c.Attempts < 1 {
+		return fmt.Errorf("--attempts %d: must be at least 1", c.Attempts)
+	}
+	return c.endpointFlags.Validate()
+}
+
+// Run forwards events until the user has enough.
+func (c *forwardCommand) Run(ctx context.Context, io stdio, logs *logFlags) error {
+	screen := newScreen(io.err)
+	log := logs.logger(screen)
+	sink, err := c.endpointFlags.sink()
+	if err != nil {
+		return err
+	}
+	defer sink.Close()
+	tel, err := startTelemetry(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer tel.stop()
+
+	app, release, err := (&pipeline{
+		flags: &c.pipelineFlags, log: log, handler: sink.Handle, telemetry: tel,
+		inner:      []eds.Middleware{middleware.Retry(middleware.Attempts(c.Attempts))},
+		keepFailed: true,
+	}).build()
+	if err != nil {
+		return err
+	}
+	defer release()
+	tel.watch(app, c.Queue)
+	defer screen.show(app)()
+	return app.Run(ctx)
+}

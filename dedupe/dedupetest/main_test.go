@@ -1,4 +1,4 @@
-package dedupetest_test
+package dedupetest
 
 import (
 	"testing"

@@ -201,6 +201,9 @@ func (p *parser) attributes(e *eds.Event) error {
 			}
 			name = plain
 		}
+		if _, twice := e.Attributes[name]; twice {
+			return fmt.Errorf("%s occurs twice, once escaped", quote(name))
+		}
 		if e.Attributes == nil {
 			e.Attributes = make(map[string]string)
 		}

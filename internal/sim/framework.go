@@ -40,7 +40,7 @@ func (p *Process) app(store dedupe.Store, opts []eds.Option) *eds.App {
 	app.Use(
 		middleware.Dedupe(store),
 		middleware.DeadLetter(p.Park),
-		middleware.Retry(),
+		middleware.Retry(middleware.Backoff(0, 0)), // no jitter: see Handle
 		middleware.Recover(),
 	)
 	app.Handle("HANDLED", p.Handle)

@@ -81,7 +81,9 @@ func (p *Process) Handle(ctx context.Context, e *eds.Event) error {
 	switch act {
 	case Fails:
 		result = "error"
-		return errHandler
+		// The handler chooses the pause, since the one that the framework
+		// would draw is no function of the seed.
+		return eds.RetryAfter(errHandler, w.Seed.Between(time.Millisecond, 5*time.Second, "retry", run))
 	case Refuses:
 		result = "permanent error"
 		return eds.Permanent(errHandler)

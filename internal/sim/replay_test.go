@@ -18,7 +18,9 @@ func TestSeedsReplay(t *testing.T) {
 	for seed := range Seed(n) {
 		if at := firstDifference(play(t, BadDay(seed, time.Hour)).entries, play(t, BadDay(seed, time.Hour)).entries); at < 0 {
 			same++
-		} else { t.Log(seed, at) }
+		} else {
+			t.Log(seed, at)
+		}
 		if at := firstDifference(play(t, badDay(seed, VendorPseudoCode)).entries, play(t, badDay(seed, VendorPseudoCode)).entries); at < 0 {
 			naive++
 		}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -20,6 +21,7 @@ import (
 // describes them, and leaves those that it does not understand alone.
 type wire struct {
 	process         *Process
+	name            string
 	client, service net.Conn
 
 	mu      sync.Mutex
@@ -43,8 +45,11 @@ const (
 // the end for the process.
 func (p *Process) newWire(service net.Conn) net.Conn {
 	near, client := net.Pipe()
-	w := &wire{process: p, client: client, service: service, changed: make(chan struct{})}
 	world := p.world
+	w := &wire{
+		process: p, name: fmt.Sprintf("%s-%d", p.Name, world.passes.next("wire", p.Name)),
+		client: client, service: service, changed: make(chan struct{}),
+	}
 	world.mu.Lock()
 	world.wires[w] = struct{}{}
 	world.mu.Unlock()
@@ -109,6 +114,9 @@ func (w *wire) passes() bool {
 	}
 }
 
+// buffered is how many frames the network holds in one direction.
+const buffered = 64
+
 // pump hands on what from says until it ends: the handshake as it is, then
 // frame by frame.
 func (w *wire) pump(from, to net.Conn) {
@@ -124,6 +132,7 @@ func (w *wire) pump(from, to net.Conn) {
 		return err
 	}
 	head, err := readHead(in)
+	w.travel("head", from == w.client)
 	if err != nil || !w.passes() || send(head) != nil {
 		return
 	}
@@ -140,26 +149,47 @@ func (w *wire) pump(from, to net.Conn) {
 			in.Discard(len(some))
 		}
 	}
-	for {
-		raw, text, err := readFrame(in)
-		if err != nil {
-			return
+	frames := make(chan message, buffered)
+	w.process.world.wait.Go(func() {
+		defer close(frames)
+		for {
+			raw, text, err := readFrame(in)
+			if err != nil {
+				return
+			}
+			if w.passes() {
+				frames <- w.process.world.identify(raw, text)
+			}
 		}
-		if !w.passes() {
-			continue
-		}
-		if err := w.forward(raw, text, send); err != nil {
+	})
+	for m := range frames {
+		w.travel(m.about.Type, m.about.Event, m.about.N)
+		if w.passes() && w.forward(m, send) != nil {
+			from.Close()
+			for range frames { // until the reader has noticed
+			}
 			return
 		}
 	}
 }
 
+// travel lets a little time pass on the way, for each frame its own: so what
+// one side does never falls together with what the other does next.
+func (w *wire) travel(what ...any) {
+	time.Sleep(w.process.world.Seed.Between(50*time.Microsecond, time.Millisecond, "travel", w.name, what))
+}
+
+// message is a WebSocket frame on its way.
+type message struct {
+	raw   []byte
+	about Frame // zero when it is not one of EDS
+}
+
 // forward sends a frame with the faults that are due.
-func (w *wire) forward(raw, text []byte, send func([]byte) error) error {
-	world := w.process.world
-	f, ok := world.identify(text)
-	if !ok || world.Scenario.Frame == nil || world.quiet() {
-		return send(raw)
+func (w *wire) forward(m message, send func([]byte) error) error {
+	world, f := w.process.world, m.about
+	if f.Type == "" || world.Scenario.Frame == nil || world.quiet() {
+		return send(m.raw)
 	}
 	fault := world.Scenario.Frame(f)
 	note := func(what string) {
@@ -177,24 +207,21 @@ func (w *wire) forward(raw, text []byte, send func([]byte) error) error {
 		world.wait.Go(func() {
 			time.Sleep(fault.Delay)
 			if w.passes() {
-				send(raw)
+				send(m.raw)
 			}
 		})
 		return nil
 	case fault.Twice:
 		note("repeated")
-		if err := send(raw); err != nil {
+		if err := send(m.raw); err != nil {
 			return err
 		}
 	}
-	return send(raw)
+	return send(m.raw)
 }
 
 // identify reads what a frame is about.
-func (w *World) identify(text []byte) (Frame, bool) {
-	if text == nil {
-		return Frame{}, false
-	}
+func (w *World) identify(raw, text []byte) message {
 	var got struct {
 		FrameType    string `json:"frameType"`
 		FramePayload struct {
@@ -202,8 +229,8 @@ func (w *World) identify(text []byte) (Frame, bool) {
 			ReceiptID string `json:"receiptId"`
 		} `json:"framePayload"`
 	}
-	if json.Unmarshal(text, &got) != nil {
-		return Frame{}, false
+	if text == nil || json.Unmarshal(text, &got) != nil {
+		return message{raw: raw}
 	}
 	f := Frame{Type: got.FrameType, Event: got.FramePayload.EventID, Receipt: got.FramePayload.ReceiptID}
 	w.mu.Lock()
@@ -214,7 +241,7 @@ func (w *World) identify(text []byte) (Frame, bool) {
 	}
 	w.mu.Unlock()
 	f.N = w.passes.next("frame", f.Type, f.Event)
-	return f, true
+	return message{raw, f}
 }
 
 // readHead reads the head of an HTTP message.

@@ -57,7 +57,7 @@ func Run(s Scenario) []history.Entry {
 
 	began := time.Now()
 	for i := range max(s.Processes, 1) {
-		time.Sleep(w.Seed.Tie("start", i))
+		time.Sleep(w.Seed.Between(time.Millisecond, 20*time.Millisecond, "start", i))
 		w.Start(fmt.Sprintf("p%d.1", i+1))
 	}
 	var faults sync.WaitGroup
@@ -138,6 +138,7 @@ func (w *World) publish() {
 	if s.Events == 0 {
 		return
 	}
+	time.Sleep(w.Seed.Between(time.Millisecond, time.Second, "first event"))
 	pace := s.Over * 9 / 10 / time.Duration(s.Events)
 	for i := 0; i < s.Events; {
 		bulk := 1
