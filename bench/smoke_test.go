@@ -68,11 +68,11 @@ func TestEveryVariantAcknowledgesEachEventOnce(t *testing.T) {
 	}
 }
 
-// The server must not believe a client that acknowledges twice, or something
-// else than it was sent.
-func TestServerRefusesWrongAcknowledgements(t *testing.T) {
+// A client that acknowledges twice, or what it was not sent, or without doing
+// the work, must not get a figure.
+func TestWrongClientsAreNotMeasured(t *testing.T) {
 	for variant, want := range map[string]string{
-		"twice": "acknowledged twice", "invented": "never sent", "absent": "unknown variant",
+		"twice": "acknowledged twice", "invented": "never sent", "idle": "the handler saw 0", "absent": "unknown variant",
 	} {
 		spec := Spec{Variant: variant, Size: 400, Window: 4, Warmup: Length{Events: 100}, Measure: Length{Events: 100}}
 		_, err := measure(t.Context(), spec)

@@ -10,6 +10,7 @@ import (
 func init() {
 	loops["twice"] = wrongly(func(receipt string) []string { return []string{receipt, receipt} })
 	loops["invented"] = wrongly(func(string) []string { return []string{receiptID(1 << 40)} })
+	loops["idle"] = floor // acknowledges what no handler has seen
 }
 
 func wrongly(acks func(receipt string) []string) loop {
@@ -36,4 +37,4 @@ func wrongly(acks func(receipt string) []string) loop {
 	}
 }
 
-var wrong = map[string]bool{"twice": true, "invented": true}
+var wrong = map[string]bool{"twice": true, "invented": true, "idle": true}

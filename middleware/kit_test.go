@@ -45,3 +45,15 @@ func mustBe(t *testing.T, got error, want eds.Outcome, is ...error) {
 		}
 	}
 }
+
+// allocates fails the test when h allocates more than limit per event.
+func allocates(t *testing.T, limit float64, h eds.Handler) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("allocations cannot be counted under the race detector")
+	}
+	ctx, e := context.Background(), event()
+	if n := testing.AllocsPerRun(200, func() { _ = h(ctx, e) }); n > limit {
+		t.Errorf("%v allocations per event, want at most %v", n, limit)
+	}
+}

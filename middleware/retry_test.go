@@ -209,10 +209,7 @@ func TestRetryPausesHaveFullJitter(t *testing.T) {
 
 func TestRetrySuccessAllocatesNothing(t *testing.T) {
 	h := Retry()(always(nil))
-	ctx, e := t.Context(), event()
-	if n := testing.AllocsPerRun(100, func() { _ = h(ctx, e) }); n != 0 {
-		t.Fatalf("%v allocations", n)
-	}
+	allocates(t, 0, h)
 }
 
 func TestRetrySurvivesItsObserver(t *testing.T) {

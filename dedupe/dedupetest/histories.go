@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -49,7 +50,7 @@ func (t *trial) history(seed uint64, lease time.Duration) ([]porcupine.Operation
 	for i := range names {
 		names[i] = t.key()
 	}
-	start := time.Now()
+	var clock atomic.Int64 // counts; finer than time, which stands still in a bubble
 	var mu sync.Mutex
 	var history []porcupine.Operation
 	var failure error
@@ -72,16 +73,16 @@ func (t *trial) history(seed uint64, lease time.Duration) ([]porcupine.Operation
 				case p < 9:
 					op.verb = renew
 				}
-				call := time.Since(start)
+				call := clock.Add(1)
 				got, err := t.ask(op.verb, op.hold)
-				done := time.Since(start)
+				done := clock.Add(1)
 				mu.Lock()
 				if err != nil {
 					failure = err
 				}
 				history = append(history, porcupine.Operation{
 					ClientId: client, Input: op, Output: got,
-					Call: int64(call), Return: int64(done),
+					Call: call, Return: done,
 				})
 				mu.Unlock()
 			}

@@ -22,8 +22,10 @@ type settings struct {
 	budget    time.Duration
 	closed    bool
 	plain     bool
-	local     int
-	log       *slog.Logger
+	// noSetNXGet is for tests.
+	noSetNXGet bool
+	local      int
+	log        *slog.Logger
 }
 
 // Option configures a Store.

@@ -72,9 +72,10 @@ func (r *remote) claimPlain(key string, h dedupe.Hold, rec record, changed bool)
 		if err != nil {
 			return dedupe.Claim{}, err
 		}
-		if owned {
-			return dedupe.Claim{State: dedupe.Acquired, Attempt: rec.attempt, Abandoned: rec.abandoned, Changed: changed}, nil
+		if !owned {
+			return r.claim(key, h) // it has just ended or been replaced
 		}
+		return dedupe.Claim{State: dedupe.Acquired, Attempt: rec.attempt, Abandoned: rec.abandoned, Changed: changed}, nil
 	}
 	cmd := redis.NewIntCmd(background, "PTTL", key)
 	if err := r.pipe.do(cmd); err != nil {

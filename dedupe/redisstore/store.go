@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -104,27 +105,26 @@ func (s *Store) ask(ctx context.Context, h dedupe.Hold) (dedupe.Claim, error) {
 // Budget, it returns an error, and the event is kept as done in this process
 // and written to Redis when that is back.
 func (s *Store) Commit(ctx context.Context, h dedupe.Hold, result dedupe.Result) (bool, error) {
-	local, err := s.local.Commit(ctx, h, result)
-	if err != nil {
-		return local, err
+	owned, err := s.tell(ctx, h, result)
+	// Known here only now, so that nobody in this process sees done while the
+	// others do not; and before further tries, so that this process does.
+	local, full := s.local.Commit(ctx, h, result)
+	if err == nil {
+		return owned || local, nil
 	}
 	deadline := time.Now().Add(s.budget)
-	for pause := 10 * time.Millisecond; ; pause *= 2 {
-		owned, err := s.tell(ctx, h, result)
-		if err == nil {
+	for pause := 10 * time.Millisecond; s.guard.up.Load() && time.Until(deadline) > pause; pause *= 2 {
+		time.Sleep(pause)
+		if owned, err = s.tell(ctx, h, result); err == nil {
 			return owned || local, nil
 		}
-		s.counts.errors.Add(1)
-		if !s.guard.up.Load() || time.Now().Add(pause).After(deadline) {
-			s.counts.commitsKept.Add(1)
-			s.unsent.add(h, result)
-			if local && !s.closed {
-				return true, nil // claimed there, done there
-			}
-			return local, err
-		}
-		time.Sleep(pause)
 	}
+	s.counts.commitsKept.Add(1)
+	s.unsent.add(h, result)
+	if local && !s.closed {
+		return true, nil // claimed there, done there
+	}
+	return local, errors.Join(err, full)
 }
 
 func (s *Store) tell(ctx context.Context, h dedupe.Hold, result dedupe.Result) (bool, error) {
@@ -133,7 +133,10 @@ func (s *Store) tell(ctx context.Context, h dedupe.Hold, result dedupe.Result) (
 		return false, err
 	}
 	owned, known, err := r.commit(s.name(h.Key), h, result)
-	if err == nil && !known {
+	switch {
+	case err != nil:
+		s.counts.errors.Add(1)
+	case !known:
 		s.counts.vanished.Add(1)
 	}
 	return owned, err
@@ -205,6 +208,7 @@ func (s *Store) remote(ctx context.Context) (*remote, error) {
 	if err != nil {
 		return nil, wrap("", err)
 	}
+	can.setNXGet = can.setNXGet && !s.noSetNXGet
 	s.tellAbilities(can)
 	r := &remote{pipe: s.pipe, client: s.client, retain: s.retention, px: ms(s.retention), can: can}
 	if can.err != nil {

@@ -36,6 +36,7 @@ type connection struct {
 	// Guarded by Server.mu.
 	open   bool       // between the upgrade and the release of the queue
 	early  []Breakage // that came before there was a wire
+	deaf   bool       // a Breakage was decided on: what arrives now is too late
 	ending *Breakage  // how the server ends it; nil while it does not
 	active time.Time  // when a message last went in either direction
 	opened time.Time
@@ -106,6 +107,12 @@ func (s *Server) receive(c *connection, kind websocket.MessageType, data []byte)
 	frame, err := decode(data)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.deaf || !c.open {
+		if err == nil && kind == websocket.MessageText && frame.kind == Acks {
+			c.lose(c.arrivalOf(frame))
+		}
+		return
+	}
 	c.active = time.Now()
 	bad := ""
 	if err != nil {
@@ -118,20 +125,26 @@ func (s *Server) receive(c *connection, kind websocket.MessageType, data []byte)
 		s.record(Record{Op: OpBadFrame, Queue: c.q.name, Conn: c.n, Detail: bad})
 		return
 	}
-	in := arrival{incoming: frame, moment: Moment{Queue: c.q.name, Conn: c.n}}
+	in := c.arrivalOf(frame)
+	s.planReceive(in)
+	if in.delay > 0 {
+		in.receipt, in.echo = bytes.Clone(in.receipt), bytes.Clone(in.echo)
+		c.postpone(deferred{at: c.active.Add(in.delay), in: in})
+		return
+	}
+	c.arrive(in)
+}
+
+// arrivalOf looks up what a frame is about. The caller holds mu.
+func (c *connection) arrivalOf(frame incoming) *arrival {
+	in := &arrival{incoming: frame, moment: Moment{Queue: c.q.name, Conn: c.n}}
 	if frame.kind == Acks {
 		in.moment.Receipt = string(frame.receipt)
 		if m := c.q.receipts[in.moment.Receipt]; m != nil {
 			in.moment.EventID, in.moment.EventType, in.moment.Attempt = m.id, m.kind, m.delivered
 		}
 	}
-	s.planReceive(&in)
-	if in.delay > 0 {
-		in.receipt, in.echo = bytes.Clone(in.receipt), bytes.Clone(in.echo)
-		c.postpone(deferred{at: c.active.Add(in.delay), in: &in})
-		return
-	}
-	c.arrive(&in)
+	return in
 }
 
 // arrive acts on a frame. The caller holds mu.
@@ -141,10 +154,10 @@ func (c *connection) arrive(in *arrival) {
 		in.lost = in.lost || in.first.kind != freezing
 	}
 	switch {
-	case in.kind == Pings && !in.lost && c.open:
+	case in.kind == Pings && !in.lost:
 		c.s.record(Record{Op: OpPing, Queue: c.q.name, Conn: c.n, Detail: string(in.echo)})
 		c.out = append(c.out, outgoing{kind: Pongs, op: opText, data: pong(in.echo), moment: in.moment})
-	case in.kind == Acks && (in.lost || !c.open):
+	case in.kind == Acks && in.lost:
 		c.lose(in)
 	case in.kind == Acks:
 		op, _ := c.q.ack(c, in.receipt)

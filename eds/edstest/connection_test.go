@@ -228,7 +228,7 @@ func TestControlPingsDoNotKeepAConnectionAlive(t *testing.T) {
 		c := dial(t, s)
 		start := time.Now()
 		var pinging sync.WaitGroup
-		defer pinging.Wait()
+		defer func() { _ = c.ws.CloseNow(); pinging.Wait() }()
 		pinging.Go(func() {
 			for c.ws.Ping(t.Context()) == nil {
 				time.Sleep(time.Minute)
@@ -274,7 +274,7 @@ func TestConnectionEndsAtItsMaximumAge(t *testing.T) {
 		c := dial(t, s)
 		start := time.Now()
 		var pinging sync.WaitGroup
-		defer pinging.Wait()
+		defer func() { _ = c.ws.CloseNow(); pinging.Wait() }()
 		pinging.Go(func() {
 			for c.ws.Write(t.Context(), websocket.MessageText, []byte(`{"frameType":"PING"}`)) == nil {
 				time.Sleep(time.Minute)
@@ -354,6 +354,9 @@ func TestShutdownClosesWithGoingAway(t *testing.T) {
 		go func() { done <- s.Shutdown(soon(t)) }()
 		c.wantClose(1001)
 		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := s.Shutdown(soon(t)); err != nil {
 			t.Error(err)
 		}
 		if _, _, err := try(t, s, "?queue="+edstest.DefaultQueue, key(edstest.DefaultKey)); err == nil {

@@ -3,8 +3,6 @@ package edstest
 import (
 	"bytes"
 	"cmp"
-	"context"
-	"errors"
 	"slices"
 )
 
@@ -144,16 +142,4 @@ func (q *Queue) Expire(ids ...string) (n int) {
 	}
 	q.q.wake()
 	return n
-}
-
-// Shutdown closes all connections with 1001, as a service that is redeployed,
-// waits until they have ended or ctx has, and then does what Close does.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.Break(Close(1001, "the server is shutting down"))
-	err := s.WaitDisconnected(ctx)
-	s.Close()
-	if errors.Is(err, ErrClosed) {
-		return nil
-	}
-	return err
 }

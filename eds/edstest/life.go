@@ -88,6 +88,7 @@ func (c *connection) end(how Breakage) {
 		c.early = append(c.early, how)
 		return
 	}
+	c.deaf = c.deaf || how.kind != freezing
 	switch how.kind {
 	case muting:
 		c.wire.silence()

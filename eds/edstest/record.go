@@ -33,8 +33,8 @@ const (
 	OpAckDuplicate Op = "ack-duplicate"
 	// OpAckUnknown: an acknowledgement with a receipt that was never given out.
 	OpAckUnknown Op = "ack-unknown"
-	// OpAckLost: an acknowledgement that a Fault, or a close frame sent just
-	// before, kept from being seen.
+	// OpAckLost: an acknowledgement that arrived and had no effect, because of a
+	// Fault, or because the server was ending the connection already.
 	OpAckLost Op = "ack-lost"
 	// OpReply, OpPing and OpPong: ACK_EVENT_REPLY was sent, PING was read, PONG
 	// was sent.
@@ -48,7 +48,8 @@ const (
 )
 
 // Record is one line of the server's history. Every acknowledgement that
-// arrived has exactly one Record, of one of the five OpAck kinds.
+// the server reads has exactly one Record, of one of the five OpAck kinds; what
+// a muted connection swallows has none.
 type Record struct {
 	Seq     int // 1 for the first
 	Time    time.Time

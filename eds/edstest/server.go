@@ -1,12 +1,15 @@
 package edstest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+
+	"github.com/coder/websocket"
 )
 
 // Server is an EDS V2 service. Make one with NewServer; its methods may be
@@ -116,6 +119,32 @@ func (s *Server) Close() {
 		_ = server.Close()
 	}
 	s.wg.Wait()
+}
+
+// Shutdown closes all connections with 1001, as a service that is redeployed,
+// waits until they have ended or ctx has, and then does what Close does. The
+// error is ctx's cause when it came first.
+func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.Close()
+	s.mu.Lock()
+	var live []*connection
+	for _, q := range s.queues {
+		if c := q.live(); c != nil {
+			live = append(live, c)
+			c.end(Close(int(websocket.StatusGoingAway), "the server is shutting down"))
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range live {
+		select {
+		case <-c.gone:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.closed:
+			return nil
+		}
+	}
+	return nil
 }
 
 // find returns the queue of that name. The map never changes.

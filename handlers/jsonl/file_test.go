@@ -302,6 +302,20 @@ func TestFileThatIsMovedAwayIsMadeAnew(t *testing.T) {
 	wantIDs(t, path, "3")
 }
 
+// A writer must see that another has rotated: the renamed file may be removed
+// any time.
+func TestWritersFollowARotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	f, g := open(t, path), open(t, path, RotateAt(1))
+	add(t, f, "1")
+	add(t, g, "2")
+	add(t, f, "3")
+	if err := os.Remove(numbered(path, 1)); err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, path, "2 3")
+}
+
 func TestRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	f := open(t, path, RotateAt(400))

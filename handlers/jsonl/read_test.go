@@ -1,6 +1,7 @@
 package jsonl
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -69,6 +70,17 @@ func TestReadAllWithoutACurrentFile(t *testing.T) {
 	wantIDs(t, path, "1")
 }
 
+// A file that is renamed after ReadAll opened it is read once: both names
+// are the same file then.
+func TestReadAllMeetsARotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	add(t, open(t, path), "1")
+	if err := os.Link(path, numbered(path, 1)); err != nil {
+		t.Skip(err)
+	}
+	wantIDs(t, path, "1")
+}
+
 // repeated is a reader of n bytes that are all c.
 type repeated struct {
 	c byte
@@ -106,6 +118,10 @@ func TestReadBoundsALine(t *testing.T) {
 		if !slices.EqualFunc(got, row.want, errors.Is) {
 			t.Errorf("%s: %v, want %v", name, got, row.want)
 		}
+	}
+	var room []byte
+	if _, err := readLine(bufio.NewReader(&repeated{'x', 100 * limit}), &room, limit); err != errEnd || cap(room) > 2*limit {
+		t.Errorf("a long line took %d bytes of memory, %v", cap(room), err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -342,18 +343,26 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
-// An endless answer must not hold the event up.
+// An endless answer must not hold the event up: some is read, then the
+// connection is closed.
 func TestEndlessAnswer(t *testing.T) {
-	e := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusOK)
+	wrote := make(chan int, 1)
+	e := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		sum := 0
 		for {
-			if _, err := w.Write(make([]byte, 32<<10)); err != nil {
+			n, err := w.Write(make([]byte, 32<<10))
+			if sum += n; err != nil {
+				wrote <- sum
 				return
 			}
 		}
 	})
 	if err := newSink(t, e.URL).Handle(t.Context(), event()); err != nil {
 		t.Error(err)
+	}
+	// Beyond what was read there is only what the sockets hold.
+	if n := <-wrote; n > 64<<20 {
+		t.Errorf("%d bytes were read", n)
 	}
 }
 
@@ -389,7 +398,9 @@ func TestNothingSecretComesOut(t *testing.T) {
 			if err != nil {
 				return
 			}
-			c.Read(make([]byte, 1))
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
+				t.Error(err)
+			}
 			c.Write([]byte("CANARY said the server\r\n\r\n"))
 			c.Close()
 		}

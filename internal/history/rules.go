@@ -159,7 +159,7 @@ func bounds(ix *index, b Bounds) []Violation {
 		switch e.Op {
 		case Start:
 			exceeded(e, "runs of "+e.Actor, add(runs, e.Actor, e.Token), b.Runs)
-		case End:
+		case End, LeaseLost: // one that ignores its end does not count
 			delete(runs[e.Actor], e.Token)
 		case Crash:
 			delete(runs, e.Actor)

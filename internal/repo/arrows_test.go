@@ -66,7 +66,7 @@ var arrows = []row{
 
 	{of: "handlers", ours: []string{"eds"}, theirs: []string{fastjson}},
 	{of: "handlers/...", ours: []string{"eds", "handlers", "internal/..."},
-		theirs: []string{fastjson, flock, webhooks}},
+		theirs: []string{fastjson, flock, webhooks, otel}}, // otel: trace context travels along
 
 	{of: "internal/...", ours: []string{"eds", "internal/..."}, theirs: []string{websocket, fastjson, backoff}},
 
@@ -78,7 +78,7 @@ var arrows = []row{
 	// Who is at the top may import what is below. Only here a program decides
 	// where its spans and metrics go.
 	{of: "cmd/...", ours: everything,
-		theirs: []string{kong, term, redis, lru, otel, otelMetric, otelTrace, otelSDK, otelSDKMeter, otelExport, fastjson}},
+		theirs: []string{kong, term, redis, lru, rate, otel, otelMetric, otelTrace, otelSDK, otelSDKMeter, otelExport, fastjson}},
 	{of: "examples/...", ours: everything,
 		theirs: []string{redis, otel, otelMetric, otelTrace, otelSDK, otelStdout, otelExport}},
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -58,13 +59,14 @@ func excused() {
 	wantComplaints(t, sleeps([]source{
 		parse(t, "a_test.go", text),
 		parse(t, "a.go", text),
+		parse(t, "other/all_test.go", strings.Replace(text, "package p", "package p\n\n// fake time: each test runs in a bubble", 1)),
 	}), "a_test.go:5", "a_test.go:10", "a_test.go:22", "a_test.go:27", "a_test.go:34", "a_test.go:39")
 }
 
 // sleepReason is the comment, on the line of the sleep or on the one before,
 // that says why a sleep is none ("fake time": it runs in a bubble, in a way
 // that this rule does not see), or why there is nothing to wait for ("real
-// time").
+// time"). Before the imports it holds for the whole file.
 var sleepReason = regexp.MustCompile(`(fake|real) time: \S`)
 
 // sleeps complains about pauses in tests that take real time.
@@ -79,12 +81,15 @@ func sleeps(all []source) []string {
 	for _, dir := range slices.Sorted(maps.Keys(packages)) {
 		fake := inBubbles(packages[dir])
 		for _, s := range packages[dir] {
+			if sleepReason.MatchString(beforeDeclarations(s)) {
+				continue
+			}
 			excused := linesWith(s, sleepReason)
 			for _, call := range pauses(s) {
 				if !within(call.Pos(), fake[s.path]) && !slices.Contains(excused, s.line(call.Pos())) {
 					complaints = append(complaints, s.at(call.Pos())+": "+qualified(call.Fun)+
 						" in a test: wait for an event or use testing/synctest; where it is in a bubble"+
-						" in disguise, say so with a comment // fake time: WHY")
+						" in disguise, say so with a comment // fake time: WHY, there or before the imports")
 				}
 			}
 		}
@@ -245,6 +250,17 @@ func callsOf(n ast.Node, names []string) []ast.Node {
 		return true
 	})
 	return found
+}
+
+// beforeDeclarations returns the comments at the top of the file.
+func beforeDeclarations(s source) string {
+	var text string
+	for _, group := range s.ast.Comments {
+		if len(s.ast.Decls) == 0 || group.End() < s.ast.Decls[0].Pos() {
+			text += group.Text()
+		}
+	}
+	return text
 }
 
 // linesWith returns the lines of comments that match, and those that follow.

@@ -33,19 +33,29 @@ func FrameworkAlone(opts ...eds.Option) Client {
 	}
 }
 
+// app puts the program together around a store.
 func (p *Process) app(store dedupe.Store, opts []eds.Option) *eds.App {
-	quiet := slog.New(slog.DiscardHandler)
-	t := edsv2.New(p.world.url(), p.Queue, edsv2.APIKey(p.world.key()), edsv2.DialContext(p.Dial), edsv2.Logger(quiet))
-	app := eds.New(&observed{t, p}, append([]eds.Option{eds.Logger(quiet)}, opts...)...)
-	app.Use(
+	return p.assemble(p.transport(), opts,
 		middleware.Dedupe(store),
 		middleware.DeadLetter(p.Park),
 		middleware.Retry(middleware.Backoff(0, 0)), // no jitter: see Handle
 		middleware.Recover(),
 	)
+}
+
+func (p *Process) transport() eds.Transport {
+	t := edsv2.New(p.world.url(), p.Queue, edsv2.APIKey(p.world.key()), edsv2.DialContext(p.Dial), edsv2.Logger(silence))
+	return &observed{t, p}
+}
+
+func (p *Process) assemble(t eds.Transport, opts []eds.Option, mws ...eds.Middleware) *eds.App {
+	app := eds.New(t, append([]eds.Option{eds.Logger(silence)}, opts...)...)
+	app.Use(mws...)
 	app.Handle("HANDLED", p.Handle)
 	return app
 }
+
+var silence = slog.New(slog.DiscardHandler)
 
 // observed is a transport with crash points around the acknowledgement.
 type observed struct {

@@ -34,6 +34,9 @@ var errHandler = errors.New("sim: the handler fails")
 // n-th run of this event in the whole world.
 func (p *Process) Handle(ctx context.Context, e *eds.Event) error {
 	w := p.world
+	if p.Dead() {
+		return errCrashed
+	}
 	n := w.passes.next("run", e.ID)
 	run := fmt.Sprintf("%s#%d", e.ID, n)
 	entry := func(op history.Op, result string) {
@@ -63,7 +66,10 @@ func (p *Process) Handle(ctx context.Context, e *eds.Event) error {
 			time.Sleep(takes / 2)
 		}
 	case Stuck:
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case <-w.over: // the caller sets no limit
+		}
 		entry(history.LeaseLost, "handler ignores its context")
 		<-w.over
 		result = "stuck"

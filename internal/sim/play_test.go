@@ -39,7 +39,7 @@ func play(t *testing.T, s Scenario) played {
 	t.Helper()
 	p := played{seed: s.Seed}
 	synctest.Test(t, func(*testing.T) { p.entries = Run(s) })
-	p.violations = history.Check(p.entries, history.Bounds{})
+	p.violations = history.Check(p.entries, history.Bounds{Runs: s.Lanes})
 	p.report = history.ReportOf(p.entries)
 	return p
 }

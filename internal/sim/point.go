@@ -36,7 +36,7 @@ func (c *passes) next(parts ...any) int {
 	if c.n == nil {
 		c.n = map[string]int{}
 	}
-	key := fmt.Sprint(parts...)
+	key := fmt.Sprintln(parts...) // which keeps the parts apart
 	c.n[key]++
 	return c.n[key]
 }

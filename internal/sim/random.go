@@ -13,10 +13,10 @@ import (
 // Amnesia.
 func BadDay(seed Seed, over time.Duration) Scenario {
 	coin := func(what string) bool { return seed.Chance(0.5, "reading", what) }
-	opts := []eds.Option{eds.Concurrency(1 + seed.Pick(2, "lanes")*7)}
+	lanes := 1 + seed.Pick(2, "lanes")*7
 	s := Scenario{
 		Seed: seed, Over: over, Events: int(over.Hours() * 240),
-		Processes: 1 + seed.Pick(2, "processes"), Client: Framework(opts...),
+		Processes: 1 + seed.Pick(2, "processes"), Client: Framework(eds.Concurrency(lanes)), Lanes: lanes,
 		Window:    []int{1, 10, 64}[seed.Pick(3, "window")],
 		StaleHold: []time.Duration{0, time.Second, 30 * time.Second}[seed.Pick(3, "stale hold")],
 		Lenient:   coin("lenient"), ByClose: coin("by close"), NoReplies: coin("no replies"),
@@ -74,7 +74,7 @@ func Amnesia(seed Seed, over time.Duration) Scenario {
 	s := BadDay(seed, over)
 	s.Nemeses = append(s.Nemeses, Forgetful(30*time.Minute)...)
 	if seed.Chance(0.5, "alone") {
-		s.Client, s.Processes = FrameworkAlone(), 1
+		s.Client, s.Processes, s.Lanes = FrameworkAlone(), 1, 1
 	}
 	return s
 }

@@ -8,24 +8,28 @@ import (
 )
 
 // TestSeedsReplay measures what a printed seed is worth: how often the same
-// seed gives the same history once more, line by line.
+// seed gives the same history once more, line by line. Goroutines are
+// scheduled as the runtime likes, so that all of them is no promise; but below
+// three in four a seed would be no help.
 func TestSeedsReplay(t *testing.T) {
-	n := 20
+	n := 16
 	if raceEnabled {
 		n = 4
 	}
-	same, naive := 0, 0
+	same := 0
 	for seed := range Seed(n) {
-		if at := firstDifference(play(t, BadDay(seed, time.Hour)).entries, play(t, BadDay(seed, time.Hour)).entries); at < 0 {
+		first, second := play(t, BadDay(seed, time.Hour)), play(t, BadDay(seed, time.Hour))
+		at := firstDifference(first.entries, second.entries)
+		if at < 0 {
 			same++
-		} else {
-			t.Log(seed, at)
+			continue
 		}
-		if at := firstDifference(play(t, badDay(seed, VendorPseudoCode)).entries, play(t, badDay(seed, VendorPseudoCode)).entries); at < 0 {
-			naive++
-		}
+		t.Logf("seed %d: the histories part after %d of %d entries", seed, at, len(first.entries))
 	}
-	t.Logf("the same history, line by line: %d of %d seeds with the framework, %d of %d with the vendor's pseudo-code", same, n, naive, n)
+	t.Logf("%d of %d seeds gave the same history twice", same, n)
+	if same*4 < n*3 {
+		t.Errorf("only %d of %d seeds can be replayed", same, n)
+	}
 }
 
 // firstDifference returns where two histories part; negative if they do not.

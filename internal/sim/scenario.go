@@ -12,6 +12,10 @@ type Scenario struct {
 	// Processes is how many instances read the queue. All but one stand by.
 	Processes int
 
+	// Lanes is how many handlers of one process may run at once, for the
+	// checker; zero for any number.
+	Lanes int
+
 	// Events is how many are published, spread over Over; a share of them
 	// in bulk.
 	Events int

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wsconn"
 )
 
 // Seed is the source of all chance in a world.
@@ -45,3 +47,14 @@ func (s Seed) Between(least, most time.Duration, about ...any) time.Duration {
 
 // Tie returns a fraction of a microsecond that keeps actors apart.
 func (s Seed) Tie(about ...any) time.Duration { return s.Between(1, 1000, about...) }
+
+// steerJitter makes the pauses and ping times of the code under test a
+// function of the seed: of the moment at which they are drawn. It returns how
+// to undo that.
+func (s Seed) steerJitter() (undo func()) {
+	before := wsconn.Random
+	wsconn.Random = func() float64 {
+		return float64(s.roll("jitter", time.Now().UnixNano())>>11) / (1 << 53)
+	}
+	return func() { wsconn.Random = before }
+}

@@ -73,6 +73,9 @@ var (
 // call performs one operation with the faults that are due. do may be called
 // twice, and returns what the history says of it.
 func (s *Store) call(ctx context.Context, p *Process, op, event string, do func() history.Entry) error {
+	if p.Dead() {
+		return errCrashed
+	}
 	n := s.calls.next(p.Name, op, event)
 	var f StoreFault
 	if s.world.Scenario.StoreCall != nil && !s.world.quiet() {
@@ -154,7 +157,19 @@ func (h *storeHandle) Claim(ctx context.Context, hold dedupe.Hold) (claim dedupe
 	if err := errors.Join(called, err); err != nil {
 		return dedupe.Claim{}, err
 	}
+	if claim.State == dedupe.Busy {
+		claim.Wait = min(claim.Wait, h.patience(hold, event))
+	}
 	return claim, h.process.reach(AfterClaim, event)
+}
+
+// patience makes the times at which a busy event is asked for again a
+// function of the seed. The middleware draws them from [d/2, d), d doubling
+// from 250 ms to 2 s, but asks no later than the lease is said to end.
+func (h *storeHandle) patience(hold dedupe.Hold, event string) time.Duration {
+	n := h.store.calls.next("busy", hold.Token)
+	least := min(125*time.Millisecond<<min(n-1, 3), time.Second)
+	return least - h.store.world.Seed.Between(2*time.Millisecond, 20*time.Millisecond, "busy", h.process.Name, event, n)
 }
 
 // Commit implements dedupe.Store.

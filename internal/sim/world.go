@@ -48,6 +48,7 @@ type World struct {
 // Run plays the scenario and returns its history. Call it in a synctest
 // bubble, in which everything that it began has ended when it returns.
 func Run(s Scenario) []history.Entry {
+	defer s.Seed.steerJitter()()
 	w := &World{
 		Scenario: s, Seed: s.Seed, Queue: "orders", Log: &history.Log{},
 		over: make(chan struct{}), wires: map[*wire]struct{}{}, receipts: map[string]string{},

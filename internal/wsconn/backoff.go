@@ -1,7 +1,6 @@
 package wsconn
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -20,20 +19,19 @@ type Backoff struct {
 func NewBackoff(min, max time.Duration) *Backoff {
 	return &Backoff{
 		least: min / 10,
-		// The library spreads a pause by its factor to both sides: with 1, half
-		// of the wanted bound becomes anything from zero up to the bound.
+		// The library gives the bounds, and Next draws from them.
 		exponential: backoff.NewExponentialBackOff(
-			backoff.WithInitialInterval(min/2),
-			backoff.WithMaxInterval(max/2),
+			backoff.WithInitialInterval(min),
+			backoff.WithMaxInterval(max),
 			backoff.WithMultiplier(2),
-			backoff.WithRandomizationFactor(1),
+			backoff.WithRandomizationFactor(0),
 			backoff.WithMaxElapsedTime(0),
 		),
 	}
 }
 
 // Next returns the next pause.
-func (b *Backoff) Next() time.Duration { return max(b.exponential.NextBackOff(), b.least) }
+func (b *Backoff) Next() time.Duration { return max(upTo(b.exponential.NextBackOff()), b.least) }
 
 // Reset starts anew.
 func (b *Backoff) Reset() { b.exponential.Reset() }
@@ -50,9 +48,9 @@ func (s *Standby) Next() time.Duration {
 		if d := time.Second << min(n, 4); d < 16*time.Second {
 			return Jitter(d)
 		}
-		return 15*time.Second + time.Duration(rand.Int64N(int64(15*time.Second)))
+		return 15*time.Second + upTo(15*time.Second)
 	}
-	return time.Second + time.Duration(rand.Int64N(int64(200*time.Millisecond)))
+	return time.Second + upTo(200*time.Millisecond)
 }
 
 // Waiting tells whether the last try was refused.
@@ -60,3 +58,6 @@ func (s *Standby) Waiting() bool { return s.tries > 0 }
 
 // Reset starts anew.
 func (s *Standby) Reset() { s.tries = 0 }
+
+// upTo returns anything from zero up to d.
+func upTo(d time.Duration) time.Duration { return time.Duration(float64(d) * Random()) }

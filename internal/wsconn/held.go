@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"net"
 	"sync"
 	"time"
 )
@@ -87,24 +88,26 @@ func (c *Conn) overdue() {
 func (c *Conn) Flush() error {
 	h := &c.held
 	h.Lock()
-	defer h.Unlock()
-	if h.flushing {
+	if h.flushing || h.err != nil {
+		defer h.Unlock()
 		return h.err
 	}
 	h.flushing = true
-	for len(h.out) > 0 && h.err == nil {
+	var err error
+	for len(h.out) > 0 && h.err == nil && err == nil {
 		h.out, h.spare = h.spare[:0], h.out
 		h.Unlock()
-		err := c.send(h.spare, c.writeTimeout)
+		err = c.send(h.spare, c.writeTimeout)
 		h.Lock()
 		h.sent = time.Now()
-		if err != nil {
-			c.end(err)
-		}
 		h.room.Broadcast()
 	}
 	h.flushing = false
-	return h.err
+	h.Unlock()
+	if err != nil {
+		return c.fail(err)
+	}
+	return c.Err()
 }
 
 func (c *Conn) send(b []byte, timeout time.Duration) error {
@@ -123,21 +126,18 @@ func (c *Conn) Close() error {
 	h.Lock()
 	var last []byte
 	if h.err == nil && !h.flushing {
-		last, h.out = h.out, nil
+		last = h.out
 	}
+	c.end(errClosed)
+	h.Unlock()
 	if len(last) > 0 {
-		h.flushing = true
-		h.Unlock()
 		c.send(last, min(lastWords, c.writeTimeout))
-		h.Lock()
-		h.flushing = false
 	}
-	defer h.Unlock()
-	return c.end(errClosed)
+	return c.src.Close()
 }
 
 // Fail closes without sending anything, and makes cause the error of all that
-// is under way and of Err. It does nothing when the connection is over.
+// is under way and of Err, unless the connection was over before.
 func (c *Conn) Fail(cause error) { c.fail(cause) }
 
 // Err is why the connection is over; nil as long as it is not. After Close
@@ -151,16 +151,24 @@ func (c *Conn) Err() error {
 // fail returns why the connection is over: cause, or what was earlier.
 func (c *Conn) fail(cause error) error {
 	c.held.Lock()
-	defer c.held.Unlock()
 	c.end(cause)
-	return c.held.err
+	err := c.held.err
+	c.held.Unlock()
+	// The connection below TLS is closed first, since TLS would try to take
+	// its leave of a peer that may not be there.
+	if t, ok := c.deadlines.(interface{ NetConn() net.Conn }); ok {
+		t.NetConn().Close()
+	}
+	c.src.Close()
+	return err
 }
 
-// end closes once. The caller holds the lock.
-func (c *Conn) end(cause error) error {
+// end notes, once, why the connection is over. The caller holds the lock, and
+// closes after letting go of it: that may take a while.
+func (c *Conn) end(cause error) {
 	h := &c.held
 	if h.err != nil {
-		return nil
+		return
 	}
 	h.err = cause
 	h.out = nil
@@ -168,5 +176,4 @@ func (c *Conn) end(cause error) error {
 		h.timer.Stop()
 	}
 	h.room.Broadcast()
-	return c.src.Close()
 }

@@ -2,7 +2,6 @@ package wsconn
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
@@ -60,5 +59,5 @@ func (c *Conn) KeepAlive(done <-chan struct{}, interval, timeout time.Duration, 
 
 // Jitter returns d, a fifth more or less.
 func Jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+	return time.Duration(float64(d) * (0.8 + 0.4*Random()))
 }

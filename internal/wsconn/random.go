@@ -1,0 +1,8 @@
+package wsconn
+
+import "math/rand/v2"
+
+// Random is where all jitter comes from, in [0, 1). A simulation sets another
+// source, so that it can play the same run again; nobody else does, and not
+// while connections exist. It is called from several goroutines at once.
+var Random = rand.Float64
