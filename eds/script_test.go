@@ -52,7 +52,7 @@ func (s *script) note(what string, ctx context.Context, d *eds.Delivery) error {
 	if ctx.Err() != nil {
 		what = "late " + what
 	}
-	time.Sleep(s.ackWait)
+	time.Sleep(s.ackWait) // fake time: every script runs in a bubble
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -302,7 +302,8 @@ func TestErrorsDoNotQuoteThePayload(t *testing.T) {
 	payloads := []string{canary, `"` + canary + `"`, `{"` + canary + `"`, `["` + canary + `"]`, `{"n":` + canary + `}`,
 		`{"m":{"` + canary + `":1,"` + canary + `":2}}`, `{"m":{"` + canary + `":"x"}}`, `{"nested":{"` + canary + `":{"n":"` + canary + `"}}}`,
 		`{"n":7777777777}`, `{"f":7777777777e77}`, `{"k":{"` + canary + `":"a"}}`, `{"k":{"7777777777777777777777":"a"}}`,
-		`{"l":[{"sku":7777777777}]}`, `{"a":[7777777777]}`, `{"q":"7777777777777777777777777"}`, `{"num":"` + canary + `"}`, "{\"s\":\"" + canary + "\xff\"}"}
+		`{"l":[{"sku":7777777777}]}`, `{"a":[7777777777]}`, `{"q":"7777777777777777777777777"}`, `{"num":"` + canary + `"}`, `{"any":{"` + canary + `":{"a":1,"a":2}}}`, `{"any":[{"` + canary + `":1,"` + canary + `":2}]}`,
+		`{"r":{"` + canary + `":{"a":1,"a":2}}}`, `{"unknown":{"` + canary + `":nul}}`, "{\"s\":\"" + canary + "\xff\"}"}
 	for _, field := range []string{"n", "f", "t", "d", "b", "a", "m", "k", "l", "r", "x", "h", "num", "q", "i", "nested"} {
 		payloads = append(payloads, `{"`+field+`":"`+canary+`"}`, `{"`+field+`":["`+canary+`"]}`, `{"`+field+`":{"`+canary+`":"`+canary+`"}}`,
 			`{"`+field+`":7777777777777777777777.5}`)

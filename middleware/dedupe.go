@@ -70,8 +70,9 @@ func DedupeMeterProvider(p metric.MeterProvider) DedupeOption {
 // eds.ErrDuplicate, which is acknowledged.
 //
 // An event that another worker is handling is neither run nor acknowledged:
-// Dedupe waits for that worker until 5 s before the delivery's deadline, or
-// 25 s where there is none, and then leaves it for redelivery with
+// Dedupe waits for that worker until half of the handler's time is over, at
+// most until 5 s before the delivery's deadline (25 s where there is neither),
+// and then leaves it for redelivery with
 // dedupe.ErrBusy. It takes over when the other's lease ends. When this
 // worker's own lease is lost, the handler's context ends with the cause
 // dedupe.ErrLeaseLost; a handler that succeeds all the same is committed.

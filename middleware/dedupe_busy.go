@@ -29,6 +29,14 @@ func (c *claims) await(ctx context.Context, h dedupe.Hold, claim dedupe.Claim) (
 	if d, ok := eds.DeliveryFromContext(ctx); ok && !d.Deadline.IsZero() {
 		until = d.Deadline.Add(-busyMargin)
 	}
+	if end, ok := ctx.Deadline(); ok {
+		// The wait is part of the handler's time. Whoever takes the event over
+		// at the last moment would run out of it at once and dead-letter an
+		// event that has nothing wrong with it; the redelivery starts anew.
+		if half := time.Now().Add(time.Until(end) / 2); half.Before(until) {
+			until = half
+		}
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C

@@ -129,7 +129,7 @@ func (r *retry) again(ctx context.Context, e *eds.Event, next eds.Handler, err e
 		}
 		err = next(ctx, e)
 	}
-	if err != nil && eds.OutcomeOf(err) == eds.Failed {
+	if attempt > 1 && err != nil && eds.OutcomeOf(err) == eds.Failed {
 		return &GaveUpError{Attempts: attempt, Err: err}
 	}
 	return err

@@ -33,7 +33,19 @@ func (s *Server) Listen(address string) error {
 
 // serve answers requests that come by listener. The caller holds mu.
 func (s *Server) serve(listener net.Listener) {
-	server := &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{
+		Handler:  s,
+		ErrorLog: log.New(io.Discard, "", 0), // of faults, mostly our own
+		// Its Close does not wait for the goroutines of connections, ours does.
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew: // on the goroutine of Serve, which wg counts
+				s.wg.Add(1)
+			case http.StateClosed, http.StateHijacked: // each comes last
+				s.wg.Done()
+			}
+		},
+	}
 	s.servers = append(s.servers, server)
 	s.wg.Go(func() { _ = server.Serve(listener) })
 }

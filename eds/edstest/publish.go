@@ -114,6 +114,8 @@ func (s *Server) enqueue(name string, events []wireEvent) (ids []string, err err
 const maxBody = 16 << 20
 
 func (s *Server) publishRequest(w http.ResponseWriter, r *http.Request) {
+	// What is left unread makes net/http keep the connection for half a second.
+	defer func() { _, _ = io.CopyN(io.Discard, r.Body, 4*maxBody) }()
 	if refused := s.authorize(r); refused != nil {
 		http.Error(w, refused.text, refused.status)
 		return
@@ -123,13 +125,13 @@ func (s *Server) publishRequest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		status := http.StatusBadRequest
-		if _, big := errors.AsType[*http.MaxBytesError](err); big {
-			status = http.StatusRequestEntityTooLarge
-		}
-		http.Error(w, err.Error(), status)
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if len(body) > maxBody {
+		http.Error(w, fmt.Sprintf("the body is larger than %d bytes", maxBody), http.StatusRequestEntityTooLarge)
 		return
 	}
 	e, err := parseBody(body)

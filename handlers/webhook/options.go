@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -56,10 +57,10 @@ func SecretFunc(f func(ctx context.Context) ([]string, error)) Option {
 func checkSecret(secret string) error {
 	text, ok := strings.CutPrefix(secret, "whsec_")
 	if !ok {
-		return fmt.Errorf("a secret begins with whsec_")
+		return errors.New("a secret begins with whsec_")
 	}
 	if key, err := base64.StdEncoding.DecodeString(text); err != nil || len(key) < 24 || len(key) > 64 {
-		return fmt.Errorf("a secret is Base64 of 24 to 64 bytes after whsec_")
+		return errors.New("a secret is Base64 of 24 to 64 bytes after whsec_")
 	}
 	return nil
 }

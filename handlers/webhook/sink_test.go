@@ -401,7 +401,7 @@ func TestNothingSecretComesOut(t *testing.T) {
 			if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 				t.Error(err)
 			}
-			c.Write([]byte("CANARY said the server\r\n\r\n"))
+			c.Write([]byte("CANARY CANARY CANARY\r\n\r\n"))
 			c.Close()
 		}
 	})

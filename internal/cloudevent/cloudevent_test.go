@@ -69,6 +69,9 @@ func TestAppend(t *testing.T) {
 		"foreign_content_type": {change(func(e *eds.Event) {
 			e.Attributes = map[string]string{"datacontenttype": "application/vnd.x+json"}
 		}), head + when + `,"datacontenttype":"application/vnd.x+json","data":` + data},
+		"content_type_that_says_nothing": {change(func(e *eds.Event) {
+			e.Attributes = map[string]string{"datacontenttype": "application/json"}
+		}), head + `,"edsattrdatacontenttype":"application/json"` + when + asJSON + data},
 		"malformed_frame": {&eds.Event{Source: "eds://h/q", Payload: []byte("\x00\x01")},
 			`{"specversion":"1.0","id":"unreadable-b413f47d13ee2fe6c845b2ee141af81d","source":"eds://h/q","type":"eds.unreadable","edsmissing":"id type"` + asBinary + `"AAE="}`},
 	} {

@@ -145,11 +145,12 @@ func inBubbles(tests []source) map[string][]ast.Node {
 			}
 		}
 	}
+	named := uses(tests)
 	for again := true; again; {
 		again = false
 		for _, f := range all {
 			known := slices.Contains(openers, f.name.Name) || within(f.node.Pos(), fake[f.file])
-			if !known && f.onlyUsedIn(fake, tests) {
+			if !known && f.onlyUsedIn(fake, named) {
 				fake[f.file], again = append(fake[f.file], f.node), true
 			}
 		}
@@ -189,35 +190,46 @@ func functions(s source) []function {
 	return found
 }
 
-// onlyUsedIn tells whether the function is used in these places, and nowhere
-// else. Names are all it goes by, so it errs on the side of a complaint.
-func (f function) onlyUsedIn(places map[string][]ast.Node, tests []source) bool {
-	inside, outside := 0, 0
+// use is a place where a name stands: behind a dot and called, or by itself.
+type use struct {
+	file   string
+	id     *ast.Ident
+	method bool
+}
+
+// uses returns the uses of each name.
+func uses(tests []source) map[string][]use {
+	found := map[string][]use{}
 	for _, s := range tests {
 		ast.Inspect(s.ast, func(n ast.Node) bool {
-			var used *ast.Ident
 			switch n := n.(type) {
 			case *ast.CallExpr:
-				if sel, ok := n.Fun.(*ast.SelectorExpr); ok && f.method {
-					used = sel.Sel
+				if sel, ok := n.Fun.(*ast.SelectorExpr); ok {
+					found[sel.Sel.Name] = append(found[sel.Sel.Name], use{s.path, sel.Sel, true})
 				}
 			case *ast.Ident:
-				if !f.method && n != f.name {
-					used = n
-				}
-			}
-			if used == nil || used.Name != f.name.Name || f.scope != nil && !within(used.Pos(), []ast.Node{f.scope}) {
-				return true
-			}
-			if within(used.Pos(), places[s.path]) {
-				inside++
-			} else {
-				outside++
+				found[n.Name] = append(found[n.Name], use{s.path, n, false})
 			}
 			return true
 		})
 	}
-	return inside > 0 && outside == 0
+	return found
+}
+
+// onlyUsedIn tells whether the function is used in these places, and nowhere
+// else. Names are all it goes by, so it errs on the side of a complaint.
+func (f function) onlyUsedIn(places map[string][]ast.Node, all map[string][]use) bool {
+	used := false
+	for _, u := range all[f.name.Name] {
+		if u.id == f.name || u.method != f.method || f.scope != nil && (u.file != f.file || !within(u.id.Pos(), []ast.Node{f.scope})) {
+			continue
+		}
+		if !within(u.id.Pos(), places[u.file]) {
+			return false
+		}
+		used = true
+	}
+	return used
 }
 
 // tableFunctions returns the function literals in composite literals below n.

@@ -117,6 +117,19 @@ func (w *World) hold(d time.Duration) {
 	taken.Cancel()
 }
 
+// banish cuts the connection of a process and keeps it from dialing for a
+// while.
+func (w *World) banish(name string, d time.Duration) {
+	w.mu.Lock()
+	w.banned[name] = time.Now().Add(d)
+	w.mu.Unlock()
+	for _, wire := range w.live() {
+		if wire.process.Name == name {
+			wire.cut()
+		}
+	}
+}
+
 // pick returns one of the processes that live.
 func (w *World) pick(n int) *Process {
 	w.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing/synctest"
 	"time"
 
@@ -36,13 +37,13 @@ type World struct {
 	wait   sync.WaitGroup // all goroutines of the world
 	over   chan struct{}  // closed when nothing is to be waited for any more
 
-	mu          sync.Mutex
-	processes   []*Process
-	wires       map[*wire]struct{}
-	receipts    map[string]string // the event of each
-	calm        bool              // the quiet time has begun
-	ending      bool
-	refuseUntil time.Time
+	mu        sync.Mutex
+	processes []*Process
+	wires     map[*wire]struct{}
+	receipts  map[string]string // the event of each
+	calm      bool              // the quiet time has begun
+	ending    bool
+	banned    map[string]time.Time // until when a process cannot dial
 }
 
 // Run plays the scenario and returns its history. Call it in a synctest
@@ -51,7 +52,7 @@ func Run(s Scenario) []history.Entry {
 	defer s.Seed.steerJitter()()
 	w := &World{
 		Scenario: s, Seed: s.Seed, Queue: "orders", Log: &history.Log{},
-		over: make(chan struct{}), wires: map[*wire]struct{}{}, receipts: map[string]string{},
+		over: make(chan struct{}), wires: map[*wire]struct{}{}, receipts: map[string]string{}, banned: map[string]time.Time{},
 	}
 	w.Store = newStore(w)
 	w.Service = edstest.NewServer(w.serverOptions()...)
@@ -167,6 +168,12 @@ func (w *World) publish() {
 
 // dial connects a process with the service, through a wire.
 func (w *World) dial(ctx context.Context, p *Process, network, address string) (net.Conn, error) {
+	w.mu.Lock()
+	until := w.banned[p.Name]
+	w.mu.Unlock()
+	if time.Now().Before(until) {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.EHOSTUNREACH}
+	}
 	inner, err := w.Service.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err

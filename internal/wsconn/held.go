@@ -103,11 +103,12 @@ func (c *Conn) Flush() error {
 		h.room.Broadcast()
 	}
 	h.flushing = false
+	over := h.err
 	h.Unlock()
 	if err != nil {
 		return c.fail(err)
 	}
-	return c.Err()
+	return over
 }
 
 func (c *Conn) send(b []byte, timeout time.Duration) error {

@@ -24,10 +24,11 @@ const canary = "CANARY-k3y/with+signs=%41\"q\""
 // service is a scripted EDS: what it does with a dial is the test's function.
 // It is reached through memory, so that a bubble's time passes.
 type service struct {
-	t     *testing.T
-	ctx   context.Context
-	srv   *http.Server
-	conns chan net.Conn
+	t       *testing.T
+	ctx     context.Context
+	srv     *http.Server
+	conns   chan net.Conn
+	running sync.WaitGroup
 	// answer handles dial n, counted from 1.
 	answer func(n int, w http.ResponseWriter, r *http.Request)
 
@@ -43,17 +44,18 @@ func newService(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &service{t: t, ctx: ctx, conns: make(chan net.Conn), answer: answer}
 	s.srv = &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
-	var running sync.WaitGroup
-	running.Go(func() { s.srv.Serve(&listener{s}) })
+	s.running.Go(func() { s.srv.Serve(&listener{s}) })
 	t.Cleanup(func() {
 		cancel()
 		s.srv.Close()
-		running.Wait()
+		s.running.Wait()
 	})
 	return s
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.running.Add(1)
+	defer s.running.Done()
 	s.mu.Lock()
 	s.dials = append(s.dials, time.Now())
 	n := len(s.dials)
@@ -66,7 +68,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *service) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
-	case s.conns <- server:
+	case s.conns <- newKernel(server):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-s.ctx.Done():

@@ -1,0 +1,3 @@
+package edsv2
+
+var frameFaults, ackFaults, closeFaults []fault
