@@ -79,21 +79,29 @@ func nullable(t reflect.Type) bool {
 	return false
 }
 
+// validates is what a T may have.
+type validates interface{ Validate() error }
+
 // validator returns the call of T's Validate, given a *T; nil when there is none.
 func validator(t reflect.Type) func(target any) error {
-	type validator interface{ Validate() error }
-	wanted := reflect.TypeFor[validator]()
+	wanted := reflect.TypeFor[validates]()
 	switch {
 	case t.Kind() == reflect.Pointer && t.Implements(wanted):
 		return func(target any) error {
-			v := reflect.ValueOf(target).Elem()
-			if v.IsNil() {
-				return nil
+			if v := reflect.ValueOf(target).Elem(); !v.IsNil() {
+				return validate(v.Interface())
 			}
-			return v.Interface().(validator).Validate()
+			return nil
 		}
 	case reflect.PointerTo(t).Implements(wanted):
-		return func(target any) error { return target.(validator).Validate() }
+		return validate
+	}
+	return nil
+}
+
+func validate(v any) error {
+	if v, ok := v.(validates); ok {
+		return v.Validate()
 	}
 	return nil
 }

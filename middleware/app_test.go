@@ -128,3 +128,99 @@ func TestDeadLetterShutdownLeavesTheEvent(t *testing.T) {
 		}
 	})
 }
+
+// script is a transport that delivers what it was given and then waits.
+type script struct {
+	mu     sync.Mutex
+	left   []*eds.Delivery
+	ackErr error
+}
+
+func (s *script) Receive(ctx context.Context) (*eds.Delivery, error) {
+	s.mu.Lock()
+	if len(s.left) > 0 {
+		d := s.left[0]
+		s.left = s.left[1:]
+		s.mu.Unlock()
+		return d, nil
+	}
+	s.mu.Unlock()
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (s *script) Ack(context.Context, *eds.Delivery) error  { return s.ackErr }
+func (s *script) Nack(context.Context, *eds.Delivery) error { return nil }
+func (s *script) Close(context.Context) error               { return nil }
+
+// What cannot be read never reaches a handler, is not retried, and is told
+// apart from what a handler failed at.
+func TestMalformedDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, letters := newMeter(), shelf{}
+		spans, provider := recorder()
+		garbage := &eds.Delivery{
+			Event:   eds.Event{Type: "random-1", Queue: "my-queue", Source: "eds://eds.example:8443/my-queue", Payload: []byte("garbage")},
+			Receipt: "r", Received: time.Now(), Err: errors.New("eventId is missing"),
+		}
+		app := eds.New(&script{left: []*eds.Delivery{garbage}, ackErr: eds.ErrReceiptLost}, eds.Logger(discard))
+		app.Use(Tracing(provider), Metrics(m.option), DeadLetter(letters.put), Retry(OnRetry(func(context.Context, *eds.Event, int, error, time.Duration) {
+			t.Error("retried")
+		})))
+		app.Handle("*", func(context.Context, *eds.Event) error { t.Error("handled"); return nil })
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = app.Run(ctx) })
+		synctest.Wait()
+		stop()
+		running.Wait()
+
+		if len(letters.letters) != 1 || letters.letters[0].Attributes[KeyKind] != KindMalformed {
+			t.Fatalf("%v", letters.letters)
+		}
+		if kind := attrsOf(spans.Ended()[0])["error.type"]; kind != KindMalformed {
+			t.Errorf("span: error.type %v", kind)
+		}
+		got := m.collect(t)
+		consumed := "error.type=malformed," + fromQueue + "messaging.operation.name=process,messaging.system=empego_eds," + server
+		for name, attrs := range map[string]string{
+			"messaging.client.consumed.messages":  consumed,
+			"messaging.process.duration":          consumed,
+			"eds.outcomes":                        "eds.event.type=_OTHER,eds.outcome=dead-lettered," + fromQueue + "messaging.system=empego_eds," + server,
+			"messaging.client.operation.duration": "error.type=receipt_lost," + fromQueue + "messaging.operation.name=ack,messaging.operation.type=settle,messaging.system=empego_eds," + server,
+		} {
+			if len(got[name]) != 1 || got[name][attrs].value != 1 {
+				t.Errorf("%s: %v", name, got[name])
+			}
+		}
+	})
+}
+
+// Every delivery has an outcome: the redeliveries that joined a run, too.
+func TestMetricsCountJoinedDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeter()
+		deliver := func(receipt string) *eds.Delivery {
+			return &eds.Delivery{Event: named("1", "TENANT_X"), Receipt: receipt, Received: time.Now()}
+		}
+		app := eds.New(&script{left: []*eds.Delivery{deliver("a"), deliver("b"), deliver("c")}}, eds.Logger(discard))
+		app.Use(Metrics(m.option))
+		app.Handle("*", func(context.Context, *eds.Event) error { time.Sleep(time.Second); return nil })
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(2*time.Second, stop)
+		if err := app.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got := m.collect(t)
+		for _, name := range []string{"eds.outcomes", "messaging.client.consumed.messages"} {
+			for _, p := range got[name] {
+				if p.value != 3 {
+					t.Errorf("%s: %v", name, got[name])
+				}
+			}
+		}
+		if len(got["eds.outcomes"]) != 1 {
+			t.Error(got["eds.outcomes"])
+		}
+	})
+}

@@ -132,7 +132,7 @@ func (l *deadLetter) store(ctx context.Context, letter *eds.Event) (err error) {
 	})()
 	defer func() {
 		if v := recover(); v != nil {
-			panic(v)
+			err = panicError(v)
 		}
 	}()
 	return l.sink(sinkCtx, letter)

@@ -191,3 +191,11 @@ func TestDeadLetterWithoutSinkIsNil(t *testing.T) {
 		t.Fatal("not nil")
 	}
 }
+
+func TestDeadLetterLeavesWhatSaysShutdown(t *testing.T) {
+	var s shelf
+	mustBe(t, DeadLetter(s.put)(always(fmt.Errorf("commit: %w", eds.ErrShutdown)))(t.Context(), event()), eds.Redelivered, eds.ErrShutdown)
+	if len(s.letters) != 0 {
+		t.Fatal("it was stored")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/transport/memory"
 )
 
 // An App checks the order of our middleware by these names.
@@ -28,5 +29,34 @@ func TestNamesByWhichAnAppKnowsThem(t *testing.T) {
 		if !strings.HasSuffix(name, "/middleware.(*"+want+").wrap-fm") {
 			t.Errorf("%s is called %s", want, name)
 		}
+	}
+}
+
+// Each pair, the inner one first: what an App refuses.
+func TestAppRefusesTheWrongOrder(t *testing.T) {
+	sink := always(nil)
+	for name, wrong := range map[string][]eds.Middleware{
+		"retry, dedupe":       {Retry(), Dedupe(memoryStore(t))},
+		"dead letter, dedupe": {DeadLetter(sink), Dedupe(memoryStore(t))},
+		"retry, dead letter":  {Retry(), DeadLetter(sink)},
+		"timeout, retry":      {Timeout(1), Retry()},
+		"recover, retry":      {Recover(), Retry()},
+		"recover, timeout":    {Recover(), Timeout(1)},
+		"dedupe, tracing":     {Dedupe(memoryStore(t)), Tracing()},
+		"dedupe, metrics":     {Dedupe(memoryStore(t)), Metrics()},
+		"dedupe, logging":     {Dedupe(memoryStore(t)), Logging(discard)},
+	} {
+		app := eds.New(memory.New("q"))
+		app.Use(wrong...)
+		app.Handle("*", sink)
+		if app.Validate() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	app := eds.New(memory.New("q"))
+	app.Use(DeadLetter(nil))
+	app.Handle("*", sink)
+	if app.Validate() == nil {
+		t.Error("a dead letter without a sink was accepted")
 	}
 }

@@ -58,12 +58,12 @@ func OnRetry(f func(ctx context.Context, e *eds.Event, attempt int, err error, p
 // time that the event has.
 //
 // It tries again after errors and panics. It does not after errors marked
-// with eds.Permanent; after decisions (eds.Redeliver, eds.ErrDuplicate,
-// eds.ErrUnsupported); for deliveries that could not be read; after
-// eds.ErrStuck and eds.ErrGoexit; once ctx has ended; nor when the pause and
-// the margin do not fit into what is left until ctx's deadline. eds.RetryAfter
-// chooses the pause in place of the back-off: it is kept exactly, or not
-// retried when it does not fit.
+// with eds.Permanent, as those of unreadable deliveries are; after decisions
+// (eds.Redeliver, eds.ErrDuplicate, eds.ErrUnsupported); after eds.ErrStuck,
+// eds.ErrGoexit and eds.ErrShutdown; once ctx has ended; nor when the pause
+// and the margin do not fit into what is left until ctx's deadline.
+// eds.RetryAfter chooses the pause in place of the back-off: it is kept
+// exactly, or not retried when it does not fit.
 //
 // What is returned is the last attempt's error; after more than one attempt in
 // a *GaveUpError. A pause that a shutdown interrupts returns at once.
@@ -118,7 +118,7 @@ func (r *retry) again(ctx context.Context, e *eds.Event, next eds.Handler, err e
 	for ; err != nil && attempt < r.attempts && r.retryable(ctx, err); attempt++ {
 		pause, asked := eds.RetryDelay(err)
 		if !asked {
-			pause = min(pauses.NextBackOff(), r.longest)
+			pause = pauses.NextBackOff()
 		}
 		if !r.fits(ctx, pause) {
 			break
@@ -156,7 +156,7 @@ func (r *retry) pauses() *backoff.ExponentialBackOff {
 
 func (r *retry) retryable(ctx context.Context, err error) bool {
 	switch {
-	case eds.OutcomeOf(err) != eds.Failed, eds.IsPermanent(err), malformed(ctx):
+	case eds.OutcomeOf(err) != eds.Failed, eds.IsPermanent(err):
 		return false
 	case errors.Is(err, eds.ErrStuck), errors.Is(err, eds.ErrGoexit), errors.Is(err, eds.ErrShutdown):
 		return false

@@ -221,3 +221,23 @@ func TestRetrySurvivesItsObserver(t *testing.T) {
 		}
 	})
 }
+
+func TestRetryAnnouncesNoRetryThatWillNotBe(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var calls int
+	h := Retry(OnRetry(func(context.Context, *eds.Event, int, error, time.Duration) { t.Error("announced") }))(returns(&calls, errBoom))
+	if err := h(ctx, event()); err != errBoom || calls != 1 {
+		t.Fatalf("%v after %d calls", err, calls)
+	}
+}
+
+func TestRetryPassesALaterDecision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls int
+		decided := eds.Redeliver(errors.New("not here"))
+		if err := Retry()(returns(&calls, errBoom, decided))(t.Context(), event()); err != decided || calls != 2 {
+			t.Fatalf("%v after %d calls", err, calls)
+		}
+	})
+}

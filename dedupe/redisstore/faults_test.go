@@ -297,8 +297,9 @@ func TestD13ErrorsOfRedis(t *testing.T) {
 			client := server.Client(fast)
 			refuse := &refusal{err: redisError(text)}
 			client.AddHook(refuse)
-			closed := open(t, client, redisstore.FailClosed())
-			flows := open(t, client)
+			prefix := redisstore.Prefix(text[:4])
+			closed := open(t, client, redisstore.FailClosed(), prefix)
+			flows := open(t, client, prefix)
 			claim(t, closed, hold("warm up"), dedupe.Acquired)
 			claim(t, flows, hold("warm up 2"), dedupe.Acquired)
 			refuse.on.Store(true)
@@ -606,68 +607,68 @@ func TestD28NoScripts(t *testing.T) {
 	})
 }
 
-// Killed, paused and wiped while events flow: every event is acquired by
-// somebody, and none counts as done that was not committed.
+// Paused, wiped and killed while events flow: every event is acquired by
+// somebody, and none counts as done that nobody ran. Once Redis is back, each
+// runs once.
 func TestFaultsInMidRun(t *testing.T) {
 	server := redistest.Start(t)
-	const events, workers = 3000, 8
-	type process struct {
-		*redisstore.Store
-		client *redis.Client
-	}
-	var processes [2]process
-	for i := range processes {
-		client := server.Client(fast)
-		processes[i] = process{open(t, client, redisstore.Budget(100*time.Millisecond)), client}
+	const quarter, workers = 500, 4
+	var stores [2]*redisstore.Store
+	for i := range stores {
+		stores[i] = open(t, server.Client(fast), redisstore.Budget(500*time.Millisecond))
 	}
 	var mu sync.Mutex
 	runs := make(map[int]int)
-	committed := make(map[int]bool)
-	var wg sync.WaitGroup
-	half := make(chan struct{})
-	for w := range workers {
-		wg.Go(func() {
-			s := processes[w%len(processes)]
-			for i := w / 2; i < events; i += workers / 2 { // each event comes to both
-				if w == 0 && i >= events/4 {
-					select {
-					case <-half:
-					default:
-						close(half)
+	// run has both processes handle the events from first to last.
+	run := func(first, last int) *sync.WaitGroup {
+		var wg sync.WaitGroup
+		for w := range workers {
+			for _, s := range stores {
+				wg.Go(func() {
+					for i := first + w; i < last; i += workers {
+						h := hold(fmt.Sprint(i))
+						c, err := s.Claim(t.Context(), h)
+						if err != nil {
+							t.Errorf("claim: %v", err)
+							return
+						}
+						mu.Lock()
+						switch {
+						case c.State == dedupe.Acquired:
+							runs[i]++
+						case c.State == dedupe.Done && runs[i] == 0:
+							t.Errorf("event %d is done, but nobody ran it", i)
+						}
+						mu.Unlock()
+						if c.State == dedupe.Acquired {
+							s.Commit(t.Context(), h, dedupe.Succeeded)
+						}
 					}
-				}
-				h := hold(fmt.Sprint(i))
-				c, err := s.Claim(t.Context(), h)
-				if err != nil {
-					t.Errorf("claim: %v", err)
-					return
-				}
-				switch c.State {
-				case dedupe.Acquired:
-					mu.Lock()
-					runs[i]++
-					committed[i] = true // before the commit: from now on done is the truth
-					mu.Unlock()
-					s.Commit(t.Context(), h, dedupe.Succeeded)
-				case dedupe.Done:
-					mu.Lock()
-					if !committed[i] {
-						t.Errorf("event %d is done, but nobody ran it", i)
-					}
-					mu.Unlock()
-				}
+				})
 			}
-		})
+		}
+		return &wg
 	}
-	<-half
+	once := func(first, last int) {
+		for i := first; i < last; i++ {
+			if runs[i] != 1 {
+				t.Errorf("event %d ran %d times", i, runs[i])
+			}
+		}
+	}
+	run(0, quarter).Wait()
+	once(0, quarter)
+
+	flow := run(quarter, 2*quarter)
 	server.Pause()
-	await(t, "the pause to be noticed", func() bool { return !processes[0].Stats().Up })
+	flow.Wait()
 	server.Resume()
+	flow = run(2*quarter, 3*quarter)
 	server.Wipe()
 	server.Restart()
-	wg.Wait()
+	flow.Wait()
 	twice := 0
-	for i := range events {
+	for i := quarter; i < 3*quarter; i++ {
 		if runs[i] == 0 {
 			t.Errorf("event %d was lost", i)
 		}
@@ -675,7 +676,12 @@ func TestFaultsInMidRun(t *testing.T) {
 			twice++
 		}
 	}
-	t.Logf("%d events, %d ran twice; %+v", events, twice, processes[0].Stats())
+	t.Logf("%d of %d events ran twice because of the faults", twice, 2*quarter)
+
+	back(t, stores[0])
+	back(t, stores[1])
+	run(3*quarter, 4*quarter).Wait()
+	once(3*quarter, 4*quarter)
 }
 
 // lines is a log.

@@ -147,6 +147,11 @@ func (p *pipeline) sendOne(batch []*call) (inTime bool) {
 		answer(batch, err)
 		return true
 	}
+	// A call is its caller's again once it was answered.
+	cmds := make([]redis.Cmder, len(batch))
+	for i, c := range batch {
+		cmds[i] = c.cmd
+	}
 	// The client's own time-outs are longer, and it tries several times; a
 	// context does not stop it unless it was told so when it was made.
 	var settled atomic.Bool
@@ -164,10 +169,6 @@ func (p *pipeline) sendOne(batch []*call) (inTime bool) {
 		answer(batch, err)
 		answer(queued, err) // they have waited as long, and would wait in vain
 	})
-	cmds := make([]redis.Cmder, len(batch))
-	for i, c := range batch {
-		cmds[i] = c.cmd
-	}
 	err = p.exec(cmds)
 	if !settled.CompareAndSwap(false, true) {
 		return false

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -145,3 +146,9 @@ func (e *RecordError) Error() string {
 }
 
 func (e *RecordError) Unwrap() error { return dedupe.ErrUnavailable }
+
+// foreign tells whether err is about one key, which no repetition mends.
+func foreign(err error) bool {
+	_, ok := errors.AsType[*RecordError](err)
+	return ok
+}

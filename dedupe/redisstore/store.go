@@ -71,6 +71,9 @@ func (s *Store) Claim(ctx context.Context, h dedupe.Hold) (dedupe.Claim, error) 
 	if err := ctx.Err(); err != nil {
 		return dedupe.Claim{}, err
 	}
+	if !s.guard.up.Load() {
+		s.guard.probe(s.revive)
+	}
 	// What this process knows for certain needs no question: that it has
 	// finished the event, or runs it with the local store. Nothing else is
 	// ever answered from memory.
@@ -113,14 +116,16 @@ func (s *Store) Commit(ctx context.Context, h dedupe.Hold, result dedupe.Result)
 		return owned || local, nil
 	}
 	deadline := time.Now().Add(s.budget)
-	for pause := 10 * time.Millisecond; s.guard.up.Load() && time.Until(deadline) > pause; pause *= 2 {
+	for pause := 10 * time.Millisecond; s.guard.up.Load() && !foreign(err) && time.Until(deadline) > pause; pause *= 2 {
 		time.Sleep(pause)
 		if owned, err = s.tell(ctx, h, result); err == nil {
 			return owned || local, nil
 		}
 	}
 	s.counts.commitsKept.Add(1)
-	s.unsent.add(h, result)
+	if !foreign(err) {
+		s.unsent.add(h, result)
+	}
 	if local && !s.closed {
 		return true, nil // claimed there, done there
 	}
@@ -183,7 +188,6 @@ func (s *Store) Renew(ctx context.Context, h dedupe.Hold) (bool, error) {
 // do, and an error while Redis is being left alone.
 func (s *Store) remote(ctx context.Context) (*remote, error) {
 	if !s.guard.up.Load() {
-		s.guard.probe(s.revive)
 		return nil, s.leftAlone()
 	}
 	if r := s.can.Load(); r != nil {

@@ -218,6 +218,26 @@ func TestFailedWriteIsTakenBack(t *testing.T) {
 	}
 }
 
+// What cannot be taken back is a torn line for those who come after.
+func TestFailedWriteThatCannotBeTakenBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	f := open(t, path)
+	add(t, f, "1")
+	write := f.write
+	f.write = func(file *os.File, b []byte) (int, error) {
+		n, _ := file.Write(b[:len(b)/2])
+		file.Close() // so that it cannot be truncated
+		return n, syscall.ENOSPC
+	}
+	err := f.Handle(t.Context(), event("2"))
+	if !errors.Is(err, syscall.ENOSPC) || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("one of two errors is lost: %v", err)
+	}
+	f.write = write
+	add(t, f, "3")
+	wantIDs(t, path, "1 ! 3")
+}
+
 func TestFullDevice(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")

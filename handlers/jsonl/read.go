@@ -104,14 +104,14 @@ func readLines(path string, r io.Reader, limit int, yield func(eds.Event, error)
 	var long []byte
 	for n := 1; ; n++ {
 		line, err := readLine(lines, &long, limit)
-		if err != nil && err != io.EOF && err != ErrLineTooLong {
+		last, tooLong := errors.Is(err, io.EOF), errors.Is(err, ErrLineTooLong)
+		if err != nil && !last && !tooLong {
 			yield(eds.Event{}, fmt.Errorf("jsonl: read %s: %w", path, bare(err)))
 			return
 		}
-		last := err == io.EOF
-		if line = bytes.TrimSpace(line); len(line) > 0 || err == ErrLineTooLong {
+		if line = bytes.TrimSpace(line); len(line) > 0 || tooLong {
 			e, bad := eds.Event{}, err
-			if err != ErrLineTooLong {
+			if !tooLong {
 				e, bad = cloudevent.Parse(line)
 			}
 			if bad != nil {
@@ -131,18 +131,20 @@ func readLines(path string, r io.Reader, limit int, yield func(eds.Event, error)
 // room for lines that do not fit in the reader's buffer.
 func readLine(r *bufio.Reader, long *[]byte, limit int) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
-	if err != bufio.ErrBufferFull && len(line) <= limit {
+	more := errors.Is(err, bufio.ErrBufferFull)
+	if !more && len(line) <= limit {
 		return line, err
 	}
 	*long = append((*long)[:0], line...)
 	length := len(line)
-	for err == bufio.ErrBufferFull {
+	for more {
 		line, err = r.ReadSlice('\n')
+		more = errors.Is(err, bufio.ErrBufferFull)
 		if length += len(line); length <= limit {
 			*long = append(*long, line...)
 		}
 	}
-	if length > limit && (err == nil || err == io.EOF) {
+	if length > limit && (err == nil || errors.Is(err, io.EOF)) {
 		return nil, ErrLineTooLong // if the file ends here, the next call says so
 	}
 	return *long, err

@@ -133,10 +133,7 @@ func (f *File) append(lines []byte, torn bool) (int64, error) {
 func (f *File) attach() (int64, error) {
 	if f.file != nil {
 		mine, err := f.file.Stat()
-		if err != nil {
-			return 0, err
-		}
-		if current, err := os.Stat(f.path); err == nil && os.SameFile(mine, current) {
+		if current, pathErr := os.Stat(f.path); err == nil && pathErr == nil && os.SameFile(mine, current) {
 			return mine.Size(), nil
 		}
 		f.file.Close()
@@ -202,7 +199,7 @@ func syncDir(path string) error {
 
 // bare takes the path off an error, which the caller names anyway.
 func bare(err error) error {
-	if e, ok := err.(*fs.PathError); ok {
+	if e, ok := err.(*fs.PathError); ok { //nolint:errorlint // one that is joined with others must not replace them
 		return e.Err
 	}
 	return err

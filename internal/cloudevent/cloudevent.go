@@ -79,7 +79,7 @@ func appendData(dst []byte, e *eds.Event) []byte {
 	if len(e.Payload) == 0 {
 		return append(dst, "null"...)
 	}
-	if body, ok := AppendCompact(dst, e.Payload); ok {
+	if body, ok := appendCompact(dst, e.Payload); ok {
 		return body
 	}
 	dst = appendMember(dst[:start], "datacontenttype")
@@ -89,11 +89,11 @@ func appendData(dst []byte, e *eds.Event) []byte {
 	return append(dst, '"')
 }
 
-// AppendCompact appends payload without the white space between its tokens
+// appendCompact appends payload without the white space between its tokens
 // and reports whether it is JSON in UTF-8; otherwise it appends nothing.
 // Names that occur twice and lone surrogates in escapes are kept as they are:
 // RFC 8259 allows them.
-func AppendCompact(dst, payload []byte) ([]byte, bool) {
+func appendCompact(dst, payload []byte) ([]byte, bool) {
 	if !utf8.Valid(payload) || tooDeep(payload) {
 		return dst, false
 	}
@@ -165,7 +165,7 @@ func standIn(e *eds.Event) string {
 	return "unreadable-" + hex.EncodeToString(sum[:16])
 }
 
-// IsJSON reports whether payload is JSON in UTF-8, by the rules of AppendCompact.
+// IsJSON reports whether payload is JSON in UTF-8, by the rules of appendCompact.
 func IsJSON(payload []byte) bool {
 	return utf8.Valid(payload) && jsontext.Value(payload).IsValid(verbatim)
 }

@@ -71,7 +71,7 @@ func (p *parser) members(line []byte) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return notJSON(dec, err)
 	}
-	if _, err := dec.ReadToken(); err != io.EOF {
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("more than one JSON value (offset %d)", dec.InputOffset())
 	}
 	return nil

@@ -295,7 +295,7 @@ func TestLateOwnerCannotUndoItsSuccessor(t *testing.T) {
 			cancelled++
 		}
 	}
-	if r := p.report; r.Ops[history.Effect] != 1 || commits != 1 || cancelled != 1 { for _, e := range p.entries { t.Log(e) }
+	if r := p.report; r.Ops[history.Effect] != 1 || commits != 1 || cancelled != 1 {
 		t.Errorf("%d effects, %d commits, %d runs cancelled, want one of each", r.Ops[history.Effect], commits, cancelled)
 	}
 }

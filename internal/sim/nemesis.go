@@ -46,9 +46,7 @@ func (w *World) live() []*wire {
 func Nemeses(every time.Duration) []Nemesis {
 	return []Nemesis{
 		{"connections cut", every, func(w *World, _ int) {
-			for _, wire := range w.live() {
-				wire.cut()
-			}
+			w.each((*wire).cut)
 		}},
 		{"closed by the service", 2 * every, func(w *World, n int) {
 			how := edstest.Close(1001, "going away")
@@ -57,14 +55,14 @@ func Nemeses(every time.Duration) []Nemesis {
 			}
 			w.Service.Break(how)
 		}},
-		{"half-open", 3 * every, func(w *World, _ int) { w.each(halfOpen) }},
+		{"half-open", 3 * every, func(w *World, _ int) { w.each((*wire).lose) }},
 		{"clogged", 3 * every, func(w *World, n int) {
 			// Everything stands still, and then goes on as if nothing had been.
-			w.each(clogged)
+			w.each((*wire).clog)
 			time.Sleep(w.Seed.Between(time.Second, 90*time.Second, "clog", n))
 			for i, wire := range w.live() {
 				time.Sleep(w.Seed.Between(0, time.Second, "unclog", n, i))
-				wire.set(flowing)
+				wire.flow()
 			}
 		}},
 		{"queue held by another", 4 * every, func(w *World, n int) {
@@ -99,9 +97,9 @@ func Forgetful(every time.Duration) []Nemesis {
 	}
 }
 
-func (w *World) each(m mode) {
+func (w *World) each(disturb func(*wire)) {
 	for _, wire := range w.live() {
-		wire.set(m)
+		disturb(wire)
 	}
 }
 

@@ -97,7 +97,7 @@ func (p *Process) Crash(what string) {
 // then another one starts.
 func (p *Process) Restart() {
 	if err := p.Stop(); err != nil {
-		p.record(history.Entry{Op: history.Fault, Result: "ended with an error"})
+		p.record(history.Entry{Op: history.Fault, Result: "process ended with an error"})
 	}
 	if p.forgetful && !p.Dead() {
 		p.world.Log.Record(history.Entry{Actor: p.Name, Op: history.StoreFault, Result: "store died with its process"})
@@ -121,8 +121,12 @@ func (p *Process) Stop() error {
 	time.Sleep(time.Millisecond)
 	p.record(history.Entry{Op: history.Stop})
 	<-p.done
+	p.record(history.Entry{Op: history.Fault, Result: ended})
 	return p.err
 }
+
+// ended is what the history says when a process has ended properly.
+const ended = "process ended"
 
 // reach says that an event has come to a point. The error stands for what a
 // dead process would never have returned from.

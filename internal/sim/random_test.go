@@ -9,7 +9,7 @@ import (
 )
 
 // dayLength is how long each random run is, before its quiet time.
-const dayLength = 6 * time.Hour
+var dayLength = map[bool]time.Duration{false: 6 * time.Hour, true: 2 * time.Hour}[raceEnabled]
 
 // seeds returns the seeds to play: the one that was asked for, or as many as
 // the virtual hours need.
@@ -19,7 +19,7 @@ func seeds(short int) []Seed {
 	}
 	n := short
 	if raceEnabled {
-		n = max(short/8, 2)
+		n = max(short/4, 2)
 	}
 	if h := setting(*hours, "EDS_SIM_HOURS"); h > 0 {
 		n = int(h / dayLength.Hours())

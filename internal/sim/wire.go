@@ -73,12 +73,30 @@ func (w *wire) set(m mode) {
 	w.changed = make(chan struct{})
 }
 
+// lose turns the connection half open. After 10 minutes the service reaps it,
+// as EDS says (page "Connection"); its own frames vanish until then.
+func (w *wire) lose() {
+	w.set(halfOpen)
+	world := w.process.world
+	world.wait.Go(func() {
+		select {
+		case <-time.After(10*time.Minute + world.Seed.Tie("reaped", w.name)):
+		case <-world.over:
+		}
+		w.cut()
+	})
+}
+
 // disturbed tells whether the wire does not pass everything on.
 func (w *wire) disturbed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.mode != flowing
 }
+
+// clog stops the wire, and flow lets it go on as if nothing had been.
+func (w *wire) clog() { w.set(clogged) }
+func (w *wire) flow() { w.set(flowing) }
 
 // cut breaks the connection for both sides.
 func (w *wire) cut() {

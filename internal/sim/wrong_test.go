@@ -31,8 +31,8 @@ func TestWrongProgramsAreCaught(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := map[string]int{}
-			for seed := Seed(1); seed <= 5 && found[tc.rule] == 0; seed++ {
-				s := BadDay(seed, 2*time.Hour)
+			for seed := Seed(1); seed <= 10 && found[tc.rule] == 0; seed++ {
+				s := BadDay(seed, time.Hour)
 				s.Processes, s.Lanes, s.Client = 2, 0, tc.client
 				for _, v := range play(t, s).violations {
 					found[v.Rule]++

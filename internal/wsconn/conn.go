@@ -126,10 +126,13 @@ func (c *Conn) fill() error {
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	for {
-		n, err := 0, error(nil)
-		if err = c.interruption(nil); err == nil {
+	for idle := 0; ; idle++ {
+		n, err := 0, c.interruption(nil)
+		if err == nil {
 			n, err = c.src.Read(c.buf[c.w:])
+		}
+		if n == 0 && err == nil && idle > 100 {
+			err = io.ErrNoProgress
 		}
 		if n > 0 { // an error beside it comes again with the next read
 			c.w += n

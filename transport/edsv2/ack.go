@@ -76,6 +76,7 @@ func (l *ledger) has(h uint64) bool {
 // reply notes a confirmation; false when nothing such was sent.
 func (l *ledger) reply(receipt []byte, now time.Time) bool {
 	l.confirms = true
+	l.expire(now)
 	// Confirmations come in the order of the acknowledgements or nearly so:
 	// the first one looked at is the one.
 	for i := range l.n {

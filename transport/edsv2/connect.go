@@ -181,8 +181,8 @@ func (t *Transport) pause(ctx context.Context) error {
 // httpClient returns the client for the handshakes.
 func (s *settings) httpClient() *http.Client {
 	client := &http.Client{}
-	if s.client != nil {
-		*client = *s.client
+	if s.givenClient != nil {
+		*client = *s.givenClient
 	}
 	base, ok := client.Transport.(*http.Transport)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,7 +63,7 @@ func testMute(t *testing.T) {
 
 // testIdleDay has the service close what is idle for ten minutes.
 func testIdleDay(t *testing.T) {
-	pings := 0
+	var pings atomic.Int64
 	s := newService(t, accept(func(p *peer) {
 		for {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
@@ -71,7 +72,7 @@ func testIdleDay(t *testing.T) {
 			if err != nil {
 				return
 			}
-			pings++
+			pings.Add(1)
 			id, _ := strings.CutPrefix(string(m), `{"frameType":"PING","framePayload":`)
 			p.send(`{"frameType":"PONG","framePayload":` + id)
 		}
@@ -81,10 +82,10 @@ func testIdleDay(t *testing.T) {
 	if n := s.count(); n != 1 {
 		t.Errorf("%d connections in an idle day", n)
 	}
-	if pings < 24*60/3 || pings > 24*60/2 {
-		t.Errorf("%d pings in a day", pings)
+	if n := pings.Load(); n < 24*60/3 || n > 24*60/2 {
+		t.Errorf("%d pings in a day", n)
 	}
-	if st := tr.Stats(); int(st.Pongs) != pings || tr.Status().Skipped != 0 {
+	if st := tr.Stats(); int64(st.Pongs) != pings.Load() || tr.Status().Skipped != 0 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -273,19 +274,19 @@ func testCloseWithUnacked(t *testing.T) {
 // While the handler of an event runs, nobody reads. Pings go out, and
 // unanswered ones count only from when somebody would see the answer.
 func testPingsWhileBusy(t *testing.T) {
-	pings := 0
+	var pings atomic.Int64
 	s := newService(t, accept(func(p *peer) {
 		p.send(event("e1", "r1"))
 		for p.get() != "" {
-			pings++
+			pings.Add(1)
 			p.send(`{"frameType":"PONG"}`)
 		}
 	}))
 	tr := s.client()
 	d := must(t, tr)
 	time.Sleep(time.Hour) // the handler
-	if pings < 20 || pings > 30 {
-		t.Errorf("%d pings while the handler ran for an hour", pings)
+	if n := pings.Load(); n < 20 || n > 30 {
+		t.Errorf("%d pings while the handler ran for an hour", n)
 	}
 	ack(t, tr, d)
 	until(t, tr, time.Hour)

@@ -21,7 +21,7 @@ type settings struct {
 	visibility                time.Duration
 	maxEventBytes             int
 	insecure                  bool
-	client                    *http.Client
+	givenClient               *http.Client
 	dialContext               func(ctx context.Context, network, addr string) (net.Conn, error)
 	log                       *slog.Logger
 }
@@ -100,7 +100,7 @@ func Insecure() Option { return func(s *settings) { s.insecure = true } }
 // HTTPClient sets the client that performs the handshake, for its proxy or TLS
 // settings. Its Timeout bounds the handshake too; redirects are never
 // followed. Without one, proxies are taken from the environment.
-func HTTPClient(c *http.Client) Option { return func(s *settings) { s.client = c } }
+func HTTPClient(c *http.Client) Option { return func(s *settings) { s.givenClient = c } }
 
 // DialContext sets how network connections are made. With HTTPClient, that
 // client's Transport must be a *http.Transport.

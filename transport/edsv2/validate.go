@@ -80,8 +80,8 @@ func (t *Transport) validate(rawURL, queue string) error {
 	if t.maxEventBytes < 1<<10 {
 		wrong("MaxEventBytes", strconv.Itoa(t.maxEventBytes), "must be 1024 or more")
 	}
-	if t.dialContext != nil && t.client != nil && t.client.Transport != nil {
-		if _, ok := t.client.Transport.(*http.Transport); !ok {
+	if t.dialContext != nil && t.givenClient != nil && t.givenClient.Transport != nil {
+		if _, ok := t.givenClient.Transport.(*http.Transport); !ok {
 			wrong("DialContext", "", "needs an HTTPClient whose Transport is a *http.Transport")
 		}
 	}
