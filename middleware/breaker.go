@@ -117,7 +117,7 @@ func (b *breaker) wrap(next eds.Handler) eds.Handler {
 		defer func() {
 			done(err)
 			if trial {
-				b.signal() // also when it decided nothing
+				// also when it decided nothing
 			}
 		}()
 		err = next(ctx, e)

@@ -187,3 +187,23 @@ func TestBreakerTrialThatDecidesNothing(t *testing.T) {
 		})
 	}
 }
+
+// Whoever waits for a trial's verdict goes on when there is none.
+func TestBreakerGoesOnAfterAnUndecidedTrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &dependency{err: errBoom, since: time.Now()}
+		h := CircuitBreaker(TripAfter(1), OpenFor(time.Second))(d.handle)
+		_ = h(t.Context(), event())
+		d.set(eds.Permanent(errBoom))
+		d.takes = 3 * time.Second
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() { mustBe(t, h(t.Context(), event()), eds.Failed, errBoom) })
+		}
+		wg.Wait()
+		ms := time.Millisecond
+		if want := []time.Duration{0, 1001 * ms, 4001 * ms, 7001 * ms}; !slices.Equal(d.at, want) {
+			t.Errorf("calls at %v, want %v", d.at, want)
+		}
+	})
+}

@@ -60,6 +60,10 @@ func TestThrottleEndsWithItsContext(t *testing.T) {
 		if time.Since(start) != time.Second {
 			t.Fatalf("after %v", time.Since(start))
 		}
+		// Its turn went back: the next one need not wait for two.
+		if err := h(t.Context(), event()); err != nil || time.Since(start) != 10*time.Second {
+			t.Fatalf("%v after %v", err, time.Since(start))
+		}
 	})
 }
 

@@ -52,6 +52,9 @@ func TestTimeoutTellsLateErrorsAndForgivesLateSuccess(t *testing.T) {
 				if late := errors.Is(err, eds.ErrHandlerTimeout); late != c.isLate {
 					t.Fatalf("%v: late is %v", err, late)
 				}
+				if errors.Is(c.err, eds.ErrHandlerTimeout) && err != c.err {
+					t.Fatalf("said twice: %v", err)
+				}
 				if c.err != nil && !errors.Is(err, c.err) || eds.IsPermanent(err) != eds.IsPermanent(c.err) {
 					t.Fatalf("%v lost %v", err, c.err)
 				}

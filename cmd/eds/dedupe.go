@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -30,11 +31,24 @@ func (d dedupeSetting) Validate() error {
 	return fmt.Errorf("--dedupe %q: must be memory, off, or a URL such as redis://HOST:PORT/DB", d.redacted())
 }
 
+// redacted is what may be shown: no user, password or query.
 func (d dedupeSetting) redacted() string {
-	if u, err := url.Parse(string(d)); err == nil {
-		return u.Redacted()
+	u, err := url.Parse(string(d))
+	if err != nil {
+		return "[redacted]"
 	}
-	return "***"
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
+
+// redisLog takes what the Redis client says by itself, such as that it cannot
+// connect, each time that it tries: the store tells the same once.
+type redisLog struct{ log *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	if l.log.Enabled(ctx, slog.LevelDebug) {
+		l.log.DebugContext(ctx, "redis: "+fmt.Sprintf(format, v...))
+	}
 }
 
 // open returns the store, nil for none, and what closes it.
@@ -50,6 +64,7 @@ func (d dedupeSetting) open(log *slog.Logger) (store dedupe.Store, closeStore fu
 	if err != nil {
 		return nil, nil, d.Validate()
 	}
+	redis.SetLogger(redisLog{log})
 	client := redis.NewClient(opts)
 	store, err = redisstore.New(client, redisstore.Logger(log))
 	return store, func() { _ = client.Close() }, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
@@ -22,15 +21,17 @@ type endpointFlags struct {
 
 // Validate is called once the flags are parsed.
 func (f *endpointFlags) Validate() error {
-	u, err := url.Parse(f.To)
-	switch {
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		// Not quoted: it may hold credentials.
-		return errors.New("--to: must be an http:// or https:// URL")
-	case f.Timeout <= 0:
-		return fmt.Errorf("--timeout %q: must be more than zero", f.Timeout)
+	if f.To == "" {
+		return errors.New("--to: is missing; EDS_TO can hold it too")
 	}
-	return nil
+	if f.Timeout <= 0 {
+		return fmt.Errorf("--timeout %q: must be above zero", f.Timeout)
+	}
+	sink, err := f.sink()
+	if err != nil {
+		return err
+	}
+	return sink.Close()
 }
 
 func (f *endpointFlags) sink() (*webhook.Sink, error) {
@@ -43,7 +44,11 @@ func (f *endpointFlags) sink() (*webhook.Sink, error) {
 	}
 	sink, err := webhook.New(f.To, opts...)
 	if err != nil {
-		return nil, usageError{err}
+		flags := map[string]string{"webhook URL": "--to"}
+		for i := range f.Secret {
+			flags[fmt.Sprintf("webhook.Secret %d of %d", i+1, len(f.Secret))] = "--secret"
+		}
+		return nil, usageError{inFlags(err, flags)}
 	}
 	return sink, nil
 }

@@ -34,9 +34,13 @@ func (c *listenCommand) Run(ctx context.Context, io stdio, logs *logFlags) error
 	}
 	defer tel.stop()
 
-	p := &printer{out: io.out, limit: c.MaxEvents, end: end, log: log}
+	p := &printer{out: screen.beside(io.out), limit: c.MaxEvents, end: end, log: log}
+	var outer []eds.Middleware
+	if c.MaxEvents > 0 {
+		outer = append(outer, p.count)
+	}
 	app, release, err := (&pipeline{
-		flags: &c.pipelineFlags, log: log, handler: p.print, telemetry: tel,
+		flags: &c.pipelineFlags, log: log, handler: p.print, telemetry: tel, outer: outer,
 		// A reader that takes its time is no failure of the event: keep the
 		// line until it is taken, and let redeliveries join.
 		options: []eds.Option{eds.HandlerTimeout(0)},
@@ -47,6 +51,7 @@ func (c *listenCommand) Run(ctx context.Context, io stdio, logs *logFlags) error
 	defer release()
 	tel.watch(app, c.Queue)
 	defer screen.show(app)()
+	go watchReader(ctx, io.out, p.readerLeft)
 
 	err = app.Run(ctx)
 	if cause := context.Cause(ctx); errors.As(cause, new(*outputError)) {

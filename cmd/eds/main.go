@@ -29,7 +29,11 @@ func main() {
 	// A reader that goes away must end the command in good order, with the
 	// queue given back, instead of by a signal.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop) // the second signal is for the operating system
 	code := run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	os.Exit(code)
@@ -55,14 +59,20 @@ type commands struct {
 
 // run executes one command and returns its exit code.
 func run(ctx context.Context, args []string, io stdio) (code int) {
+	help := io.out
+	if len(args) == 0 { // what to run is missing
+		args, help = []string{"--help"}, io.err
+		defer func() { code = exitUsage }()
+	}
 	var all commands
 	parser, err := kong.New(&all,
 		kong.Name("eds"),
 		kong.Description("Receive events that must not get lost, from an Empego EDS V2 queue.\n\nEvery setting can also come from the environment variable that is named beside it; the flag wins."),
-		kong.Writers(io.out, io.err),
+		kong.Writers(help, io.err),
 		kong.Exit(func(c int) { panic(exited(c)) }), // --help ends the parsing
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.UsageOnError(),
+		// Without a resolver kong minds a variable that a flag overrules.
+		kong.Resolvers(kong.ResolverFunc(func(*kong.Context, *kong.Path, *kong.Flag) (any, error) { return nil, nil })),
 	)
 	if err != nil {
 		fmt.Fprintln(io.err, "eds:", err)
@@ -77,9 +87,6 @@ func run(ctx context.Context, args []string, io stdio) (code int) {
 			code = int(c)
 		}
 	}()
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(io.err, "eds: %v\nRun \"eds --help\", or \"eds COMMAND --help\", for usage.\n", err)

@@ -48,6 +48,7 @@ type pipeline struct {
 	flags     *pipelineFlags
 	log       *slog.Logger
 	handler   eds.Handler
+	outer     []eds.Middleware // around all others
 	inner     []eds.Middleware // between the dead letters and the handler
 	options   []eds.Option
 	telemetry telemetry
@@ -77,6 +78,7 @@ func (p *pipeline) build() (app *eds.App, release func(), err error) {
 		eds.Logger(p.log),
 	}, p.options...)
 	app = eds.New(p.flags.transport(p.log), options...)
+	app.Use(p.outer...)
 	app.Use(p.telemetry.use...)
 	app.Use(middleware.Logging(p.log, middleware.Levels(level)))
 	if store != nil {

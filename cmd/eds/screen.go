@@ -15,40 +15,72 @@ import (
 // screen is stderr. For a person at a terminal it keeps a line of counts below
 // the log; anybody else gets the log alone.
 type screen struct {
-	w        io.Writer
-	terminal bool
+	w     io.Writer
+	width func() int // of the terminal; nil when w is none
 
 	mu   sync.Mutex
 	live string
 }
 
 func newScreen(w io.Writer) *screen {
-	f, ok := w.(*os.File)
-	return &screen{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
+	s := &screen{w: w}
+	if f, ok := terminal(w); ok {
+		s.width = func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || width < 1 {
+				return 80
+			}
+			return width
+		}
+	}
+	return s
 }
+
+func terminal(w any) (*os.File, bool) {
+	f, ok := w.(*os.File)
+	return f, ok && term.IsTerminal(int(f.Fd()))
+}
+
+// beside returns what to write stdout with, which may be the same terminal.
+func (s *screen) beside(out io.Writer) io.Writer {
+	if _, ok := terminal(out); !ok || s.width == nil {
+		return out
+	}
+	return above{s, out}
+}
+
+// above writes above the live line.
+type above struct {
+	s *screen
+	w io.Writer
+}
+
+func (a above) Write(p []byte) (int, error) { return a.s.above(a.w, p) }
 
 const eraseLine = "\r\x1b[K"
 
 // Write puts log output above the live line.
-func (s *screen) Write(p []byte) (int, error) {
+func (s *screen) Write(p []byte) (int, error) { return s.above(s.w, p) }
+
+func (s *screen) above(w io.Writer, p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live == "" {
-		return s.w.Write(p)
+		return w.Write(p)
 	}
-	if _, err := fmt.Fprint(s.w, eraseLine); err != nil {
+	if _, err := io.WriteString(s.w, eraseLine); err != nil {
 		return 0, err
 	}
-	n, err := s.w.Write(p)
+	n, err := w.Write(p)
 	if err == nil {
-		_, err = fmt.Fprint(s.w, s.live)
+		_, err = io.WriteString(s.w, s.live)
 	}
 	return n, err
 }
 
 // show keeps the live line up to date until the returned function is called.
 func (s *screen) show(app *eds.App) (stop func()) {
-	if !s.terminal {
+	if s.width == nil {
 		return func() {}
 	}
 	done := make(chan struct{})
@@ -68,22 +100,57 @@ func (s *screen) show(app *eds.App) (stop func()) {
 	return func() {
 		close(done)
 		drawing.Wait()
-		s.draw(liveLine(app.Health()) + "\n")
+		s.leave(liveLine(app.Health()))
 	}
 }
 
+// draw shows another line. It is cut at the terminal's width: a line that
+// wraps cannot be erased.
 func (s *screen) draw(line string) {
+	line = firstRunes(line, s.width()-1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if line == s.live {
+		return
+	}
 	s.live = line
-	fmt.Fprint(s.w, eraseLine, line)
+	_, _ = io.WriteString(s.w, eraseLine+line)
 }
 
+// leave shows the last line, which stays where it is.
+func (s *screen) leave(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = ""
+	_, _ = io.WriteString(s.w, eraseLine+line+"\n")
+}
+
+func firstRunes(s string, n int) string {
+	for i := range s {
+		if n--; n < 0 {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// liveLine is what a person wants to know at a glance. What did not happen is
+// left out.
 func liveLine(h eds.Health) string {
 	o := h.Outcomes
-	line := fmt.Sprintf("%s · %d handled · %d duplicate · %d other types · %d dead-lettered · %d to come again · %d at work",
-		h.Transport.State, o[eds.Handled], o[eds.Duplicate], o[eds.Unsupported],
-		o[eds.DeadLetter]+o[eds.Failed], o[eds.Redelivered], h.Running+h.Queued)
+	line := fmt.Sprintf("%s · %d handled", h.Transport.State, o[eds.Handled])
+	for _, part := range []struct {
+		n    uint64
+		what string
+	}{
+		{o[eds.Duplicate], "duplicate"}, {o[eds.Unsupported], "other types"},
+		{o[eds.DeadLetter], "dead-lettered"}, {o[eds.Failed], "failed"},
+		{o[eds.Redelivered], "to come again"}, {uint64(h.Running + h.Queued), "at work"},
+	} {
+		if part.n > 0 {
+			line += fmt.Sprintf(" · %d %s", part.n, part.what)
+		}
+	}
 	if h.OldestUnacked > 10*time.Second {
 		line += fmt.Sprintf(" · oldest %s", h.OldestUnacked.Round(time.Second))
 	}

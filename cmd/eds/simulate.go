@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds/edstest"
@@ -65,7 +67,7 @@ func (c *simulateCommand) Run(ctx context.Context, io stdio) error {
 		edstest.Retain(remembered),
 	)
 	defer srv.Close()
-	for _, q := range c.Queue {
+	for _, q := range slices.Compact(slices.Sorted(slices.Values(c.Queue))) {
 		if _, err := srv.PublishAll(q, samples(c.Events)); err != nil {
 			return err
 		}
@@ -73,12 +75,22 @@ func (c *simulateCommand) Run(ctx context.Context, io stdio) error {
 	if err := srv.Listen(c.Addr); err != nil {
 		return fmt.Errorf("--addr %q: %w", c.Addr, err)
 	}
-	fmt.Fprintln(io.err, "listening on", srv.URL())
+	fmt.Fprintln(io.err, "listening on", reachable(srv.URL()))
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	_ = srv.Shutdown(closing) // what did not end by itself is dropped
 	return nil
+}
+
+// reachable names this machine where the address is that of all interfaces.
+func reachable(url string) string {
+	for _, all := range []string{"0.0.0.0", "[::]"} {
+		if port, ok := strings.CutPrefix(url, "ws://"+all+":"); ok {
+			return "ws://127.0.0.1:" + port
+		}
+	}
+	return url
 }
 
 func samples(n int) []edstest.Event {

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/eventdelivery/eds-go/transport/edsv2"
@@ -19,54 +19,50 @@ type sourceFlags struct {
 
 	PingInterval time.Duration `default:"150s" env:"EDS_PING_INTERVAL" help:"Time between keep-alive pings (${env})."`
 	PongTimeout  time.Duration `default:"10s" env:"EDS_PONG_TIMEOUT" help:"Silence after a ping that ends the connection (${env})."`
-	ReconnectMin time.Duration `default:"500ms" env:"EDS_RECONNECT_MIN" help:"Longest pause before the first reconnect; it doubles from there (${env})."`
-	ReconnectMax time.Duration `default:"30s" env:"EDS_RECONNECT_MAX" help:"Longest pause before any reconnect (${env})."`
+	ReconnectMin *time.Duration `placeholder:"500ms" env:"EDS_RECONNECT_MIN" help:"Longest pause before the first reconnect; it doubles from there (${env})."`
+	ReconnectMax *time.Duration `placeholder:"30s" env:"EDS_RECONNECT_MAX" help:"Longest pause before any reconnect (${env})."`
 }
 
 // Validate is called once the flags are parsed.
 func (f *sourceFlags) Validate() error {
-	u, err := url.Parse(f.URL)
 	switch {
-	case err != nil:
-		// The parser's error quotes its input, and with it a password.
-		return fmt.Errorf("--url: is not a URL")
-	case u.Scheme != "ws" && u.Scheme != "wss":
-		return fmt.Errorf("--url %q: must begin with wss:// (or ws://)", u.Redacted())
-	case u.Hostname() == "":
-		return fmt.Errorf("--url %q: names no host", u.Redacted())
-	case u.User != nil:
-		return fmt.Errorf("--url %q: must not hold credentials; use --api-key", u.Redacted())
-	case u.Scheme == "ws" && !f.Insecure && !isLoopback(u.Hostname()):
-		return fmt.Errorf("--url %q: ws:// would send the key in the clear; use wss://, or --insecure to do so all the same", u.Redacted())
-	case f.Queue == "":
-		return fmt.Errorf("--queue %q: must not be empty", f.Queue)
+	case f.URL == "":
+		return errors.New("--url: is missing; EDS_URL can hold it too")
+	case f.ReconnectMax != nil && *f.ReconnectMax <= 0:
+		return fmt.Errorf("--reconnect-max %q: must be above zero", *f.ReconnectMax)
 	}
-	for _, d := range []struct {
-		flag  string
-		value time.Duration
-	}{
-		{"--ping-interval", f.PingInterval}, {"--pong-timeout", f.PongTimeout},
-		{"--reconnect-min", f.ReconnectMin}, {"--reconnect-max", f.ReconnectMax},
-	} {
-		if d.value <= 0 {
-			return fmt.Errorf("%s %q: must be more than zero", d.flag, d.value)
-		}
+	err := inFlags(f.transport(slog.New(slog.DiscardHandler)).Validate(), map[string]string{
+		"url": "--url", "queue": "--queue", "APIKey": "--api-key",
+		"PingInterval": "--ping-interval", "PongTimeout": "--pong-timeout",
+		"Backoff min": "--reconnect-min", "Backoff max": "--reconnect-max",
+	})
+	if err != nil && strings.HasPrefix(f.URL, "ws://") && !f.Insecure && strings.Contains(err.Error(), "must be wss://") {
+		err = fmt.Errorf("%w; --insecure allows it all the same", err)
 	}
-	if f.ReconnectMin > f.ReconnectMax {
-		return fmt.Errorf("--reconnect-min %q: must not be more than --reconnect-max %q", f.ReconnectMin, f.ReconnectMax)
-	}
-	return nil
+	return err
 }
 
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+// backoff returns the bounds of the pauses. One that was not given makes room
+// for the other.
+func (f *sourceFlags) backoff() (least, most time.Duration) {
+	least, most = 500*time.Millisecond, 30*time.Second
+	if f.ReconnectMin != nil {
+		least = *f.ReconnectMin
+		most = max(most, least)
+	}
+	if f.ReconnectMax != nil {
+		most = *f.ReconnectMax
+		if f.ReconnectMin == nil {
+			least = min(least, most)
+		}
+	}
+	return least, most
 }
 
 func (f *sourceFlags) transport(log *slog.Logger) *edsv2.Transport {
 	opts := []edsv2.Option{
 		edsv2.PingInterval(f.PingInterval), edsv2.PongTimeout(f.PongTimeout),
-		edsv2.Backoff(f.ReconnectMin, f.ReconnectMax), edsv2.Logger(log),
+		edsv2.Backoff(f.backoff()), edsv2.Logger(log),
 	}
 	if f.APIKey != "" {
 		opts = append(opts, edsv2.APIKey(f.APIKey))

@@ -186,6 +186,28 @@ func TestOldReceipts(t *testing.T) {
 	}
 }
 
+// A receipt belongs to the connection that brought it, also while nobody else
+// was given the event.
+func TestReceiptOfAnEndedConnection(t *testing.T) {
+	everywhere(t, func(t *testing.T, newServer makeServer) {
+		for _, lenient := range []bool{false, true} {
+			var opts []edstest.Option
+			if lenient {
+				opts = append(opts, edstest.LenientReceipts())
+			}
+			s := newServer(opts...)
+			c := dial(t, s)
+			receipt := c.wantEvent(publish(t, s, 1)[0])
+			s.Queue().Hold()
+			_ = c.ws.Close(1000, "")
+			dial(t, s).ack(receipt)
+			if settled := len(s.Queue().Unacked()) == 0; settled != lenient {
+				t.Errorf("lenient %t: settled %t", lenient, settled)
+			}
+		}
+	})
+}
+
 // An acknowledgement that comes after the time-out, but before anybody else
 // was given the event, still counts.
 func TestLateAckOfTheNewestReceiptDeletes(t *testing.T) {

@@ -309,3 +309,30 @@ func first(op string, f StoreFault) func(process, called, event string, n int) S
 		return StoreFault{}
 	}
 }
+
+// TestEventThatKillsEachProcess: the claims are counted, not the failures, so
+// that an event whose handler takes the process down is given up in the end.
+func TestEventThatKillsEachProcess(t *testing.T) {
+	faults.Covers(t, "C3", "E4")
+	p := one(t, Scenario{
+		Events: 3, Over: 30 * time.Minute,
+		CrashAt: func(at Point, event string, n int) bool { return at == BeforeEffect && event == "e00001" },
+	})
+	if r := p.report; r.Ops[history.Crash] != 5 || r.Parked != 1 || r.OK != 3 {
+		t.Errorf("%d crashes, %d parked, %d ok; want 5, 1, 3", r.Ops[history.Crash], r.Parked, r.OK)
+	}
+}
+
+// TestBacklogInBulk: what gathered while nobody was connected comes at once,
+// and is taken a bounded piece at a time.
+func TestBacklogInBulk(t *testing.T) {
+	faults.Covers(t, "G1", "G2")
+	const backlog = 5000
+	p := one(t, Scenario{
+		Events: backlog, Over: time.Hour, Window: 100_000, Lanes: 1, AtOnce: true,
+		Act: func(string, int) Act { return Swift }, Client: Framework(eds.Buffer(64, 1<<20)),
+	})
+	if p.report.OK != backlog || p.report.Ops[history.Start] != backlog {
+		t.Errorf("%d ok in %d runs", p.report.OK, p.report.Ops[history.Start])
+	}
+}

@@ -96,10 +96,11 @@ func (p *Process) Crash(what string) {
 // Restart replaces the process as a deployment does: it ends properly, and
 // then another one starts.
 func (p *Process) Restart() {
-	if err := p.Stop(); err != nil {
-		p.record(history.Entry{Op: history.Fault, Result: "process ended with an error"})
+	err := p.Stop()
+	if err != nil {
+		p.world.Log.Record(history.Entry{Actor: p.Name, Op: history.Fault, Result: "process ended with an error"})
 	}
-	if p.forgetful && !p.Dead() {
+	if p.forgetful {
 		p.world.Log.Record(history.Entry{Actor: p.Name, Op: history.StoreFault, Result: "store died with its process"})
 	}
 	p.succeed()
@@ -122,6 +123,9 @@ func (p *Process) Stop() error {
 	p.record(history.Entry{Op: history.Stop})
 	<-p.done
 	p.record(history.Entry{Op: history.Fault, Result: ended})
+	p.mu.Lock()
+	p.dead = true // the program exits, with all goroutines that are left
+	p.mu.Unlock()
 	return p.err
 }
 

@@ -20,6 +20,8 @@ type Scenario struct {
 	// in bulk.
 	Events int
 	Over   time.Duration
+	// AtOnce publishes all of them before anybody connects.
+	AtOnce bool
 
 	// Act is what the handler does in the n-th run of an event.
 	Act func(event string, n int) Act

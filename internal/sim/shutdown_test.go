@@ -185,3 +185,24 @@ func TestReconnectsLeakNothing(t *testing.T) {
 		t.Errorf("%d handled twice", p.report.Duplicated)
 	}
 }
+
+// TestStopFitsIntoTheGracePeriod: with its defaults a process is gone before
+// the 30 s are over that Kubernetes grants, even when a handler never returns;
+// its event goes to whoever comes next.
+func TestStopFitsIntoTheGracePeriod(t *testing.T) {
+	faults.Covers(t, "E12", "E2", "C5")
+	p := one(t, Scenario{
+		Act: acts(Stuck), Client: Framework(),
+		Nemeses: []Nemesis{{"deployment", 10 * time.Second, func(w *World, n int) {
+			if n == 1 { // before it is given up for being stuck
+				w.pick(1).Restart()
+			}
+		}}},
+	})
+	if took, ok := p.took("p1.1"); !ok || took < 15*time.Second || took > 27*time.Second {
+		t.Errorf("the process ended after %v (%v)", took, ok)
+	}
+	if r := p.report; r.Ops[history.Effect] != 1 || r.Parked != 0 {
+		t.Errorf("%d effects, %d parked", r.Ops[history.Effect], r.Parked)
+	}
+}

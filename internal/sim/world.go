@@ -58,12 +58,12 @@ func Run(s Scenario) []history.Entry {
 	w.Service = edstest.NewServer(w.serverOptions()...)
 
 	began := time.Now()
+	w.wait.Go(w.publish)
 	for i := range max(s.Processes, 1) {
 		time.Sleep(w.Seed.Between(time.Millisecond, 20*time.Millisecond, "start", i))
 		w.Start(fmt.Sprintf("p%d.1", i+1))
 	}
 	var faults sync.WaitGroup
-	w.wait.Go(w.publish)
 	for i, n := range s.Nemeses {
 		faults.Go(func() { w.torment(i, n, began.Add(s.Over)) })
 	}
@@ -140,11 +140,16 @@ func (w *World) publish() {
 	if s.Events == 0 {
 		return
 	}
-	time.Sleep(w.Seed.Between(time.Millisecond, time.Second, "first event"))
+	if !s.AtOnce {
+		time.Sleep(w.Seed.Between(time.Millisecond, time.Second, "first event"))
+	}
 	pace := s.Over * 9 / 10 / time.Duration(s.Events)
 	for i := 0; i < s.Events; {
 		bulk := 1
-		if w.Seed.Chance(1.0/8, "bulk", i) {
+		switch {
+		case s.AtOnce:
+			bulk = s.Events
+		case w.Seed.Chance(1.0/8, "bulk", i):
 			bulk += w.Seed.Pick(12, "bulk size", i)
 		}
 		var events []edstest.Event
