@@ -1,4 +1,4 @@
-package dedupe_test
+package dedupe
 
 import (
 	"testing"

@@ -134,6 +134,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	go l.receive()
 	<-l.receiverDone
+	stopReceiving() // after a final error, too: nothing more begins
 	drained := a.drain(l, interrupt)
 
 	closing, cancel := context.WithTimeout(l.settles, closeTimeout)
@@ -146,20 +147,19 @@ func (a *App) Run(ctx context.Context) error {
 
 // drain gives back what waits, and waits for what runs.
 func (a *App) drain(l *lanes, interrupt context.CancelCauseFunc) error {
-	for _, r := range l.drain() {
-		s := Settled{Outcome: Redelivered}
-		l.settle(r, r.later, &s)
-		l.mu.Lock()
-		l.outcomes[Redelivered] += uint64(1 + len(r.later))
-		l.forget(r, 1+len(r.later))
-		l.mu.Unlock()
-	}
+	left := l.drain()
 	timeout := time.NewTimer(a.cfg.drainTimeout)
 	defer timeout.Stop()
+	a.giveBack(l, left)
 	select {
 	case <-l.quiet:
 		return nil
 	case <-timeout.C:
+		select {
+		case <-l.quiet: // both at once, as with a zero time-out
+			return nil
+		default:
+		}
 	}
 	interrupt(ErrShutdown)
 	timeout.Reset(interruptGrace)
@@ -167,13 +167,28 @@ func (a *App) drain(l *lanes, interrupt context.CancelCauseFunc) error {
 	case <-l.quiet:
 	case <-timeout.C:
 	}
-	left := l.giveUp()
+	left = l.giveUp()
 	failed := &DrainError{After: a.cfg.drainTimeout}
 	for _, r := range left {
 		failed.Events = append(failed.Events, r.event.ID)
 		failed.Types = append(failed.Types, r.event.Type)
 	}
 	return failed
+}
+
+// giveBack settles runs that never began. The service takes them back by
+// itself sooner or later, so a transport that has to ask for it, and gets no
+// answer, may not hold up the shutdown.
+func (a *App) giveBack(l *lanes, left []*run) {
+	ctx, cancel := context.WithTimeout(l.settles, closeTimeout)
+	defer cancel()
+	for _, r := range left {
+		l.settle(ctx, r, r.later, &Settled{Outcome: Redelivered})
+		l.mu.Lock()
+		l.outcomes[Redelivered] += uint64(1 + len(r.later))
+		l.forget(r, 1+len(r.later))
+		l.mu.Unlock()
+	}
 }
 
 // dispatch is the innermost handler: it finds the one for the event's type.

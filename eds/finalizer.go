@@ -60,26 +60,31 @@ func (l *lanes) call(r *run) (err error, panicked bool) {
 func (l *lanes) again(r *run, verdict error) *run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.succeed(r, verdict)
+}
+
+// succeed is again, called with lanes.mu held.
+func (l *lanes) succeed(r *run, verdict error) *run {
 	if r.abandoned.Load() || r.settled {
 		return nil
 	}
 	r.abandoned.Store(true)
-	// The first pass may still be using its Event.
-	event := *r.event
 	second := &run{
-		id: r.id, event: &event, first: r.first, later: r.later,
-		key: r.key, keyed: r.keyed, heldAs: r.heldAs, slot: r.slot,
+		id: r.id, event: r.pristine(), attempt: r.attempt, first: r.first, later: r.later,
+		heldAs: r.heldAs, slot: r.slot, size: r.size,
+		key: r.key, keyed: r.keyed, behind: r.behind,
 		broken:  r.second,
 		second:  true,
 		verdict: Permanent(verdict),
-		started: time.Now(),
 	}
 	second.parent = l.works
-	if t := l.app.cfg.handlerTimeout; t > 0 {
-		second.deadline, second.cause = second.started.Add(t), ErrHandlerTimeout
-	}
+	l.startClock(second)
 	l.held[r.heldAs] = second
 	l.active[r.slot] = second
+	if r.keyed && l.keys[r.key] == r {
+		l.keys[r.key] = second
+	}
+	r.behind = nil
 	if l.inline == r {
 		l.inline = second
 	}
@@ -89,11 +94,12 @@ func (l *lanes) again(r *run, verdict error) *run {
 // takeOver continues a run whose goroutine is lost: stuck in a handler, or
 // ended by one.
 func (l *lanes) takeOver(r *run, verdict error) {
-	second := l.again(r, verdict)
+	l.mu.Lock()
+	second := l.succeed(r, verdict)
 	if second == nil {
+		l.mu.Unlock()
 		return
 	}
-	l.mu.Lock()
 	receives := l.inline == second
 	if receives {
 		l.inline = nil
@@ -145,7 +151,7 @@ func (l *lanes) finish(r *run, err error) bool {
 	l.mu.Unlock()
 
 	settled := Settled{Event: r.event, Outcome: outcome, Err: err, Deliveries: 1 + len(later)}
-	l.settle(r, later, &settled)
+	l.settle(l.settles, r, later, &settled)
 	r.cancel()
 	if outcome == Failed {
 		l.app.cfg.log.LogAttrs(l.works, slog.LevelError, "event failed and was acknowledged: there is no dead-letter handler",
@@ -165,7 +171,7 @@ func (l *lanes) finish(r *run, err error) bool {
 
 // settle acknowledges the deliveries or gives them back: the newest first,
 // since an older receipt may have ceased to count.
-func (l *lanes) settle(r *run, later []*Delivery, s *Settled) {
+func (l *lanes) settle(ctx context.Context, r *run, later []*Delivery, s *Settled) {
 	give := l.app.transport.Nack
 	if s.Outcome.Acked() {
 		give = l.app.transport.Ack
@@ -175,15 +181,15 @@ func (l *lanes) settle(r *run, later []*Delivery, s *Settled) {
 	if n := len(later); n > 0 {
 		newest = later[n-1]
 	}
-	s.AckErr = give(l.settles, newest)
+	s.AckErr = give(ctx, newest)
 	if s.Outcome.Acked() {
 		s.AckTook = time.Since(s.AckStarted)
 	}
 	for i := len(later) - 2; i >= 0; i-- {
-		_ = give(l.settles, later[i]) // the newest one counts
+		_ = give(ctx, later[i]) // the newest one counts
 	}
 	if newest != r.first {
-		_ = give(l.settles, r.first)
+		_ = give(ctx, r.first)
 	}
 }
 

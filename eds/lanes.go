@@ -1,7 +1,10 @@
 package eds
 
 import (
+	"cmp"
 	"context"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -25,12 +28,13 @@ type lanes struct {
 	room sync.Cond // waits for space in the buffer
 
 	// Guarded by mu.
-	held     map[string]*run // all runs, waiting and active, by event id
-	active   []*run          // in no order; run.slot is its index
-	ready    fifo            // waiting for a free lane
-	keys     map[string]*fifo
-	waiting  int // runs in ready and in keys
-	count    int // deliveries held, joined ones included
+	held     map[identity]*run // all runs, waiting and active
+	active   []*run            // in no order; run.slot is its index
+	ready    fifo              // waiting for a free lane
+	keys     map[string]*run   // the last run of each key; see run.behind
+	idle     []chan *run       // parked workers, the last one parked at the end
+	waiting  int               // runs in ready and behind others
+	count    int               // deliveries held, joined ones included
 	bytes    int64
 	stuck    int
 	nextID   uint64
@@ -50,17 +54,22 @@ func newLanes(a *App, receives, works context.Context) *lanes {
 	l := &lanes{
 		app: a, receives: receives, works: works,
 		settles:      context.WithoutCancel(works),
-		held:         make(map[string]*run),
+		held:         make(map[identity]*run),
 		receiverDone: make(chan struct{}),
 		quiet:        make(chan struct{}),
 	}
 	if a.cfg.orderBy != nil {
-		l.keys = make(map[string]*fifo)
+		l.keys = make(map[string]*run)
 	}
 	l.room.L = &l.mu
 	l.watch.init(l)
 	return l
 }
+
+// identity tells events apart: an ID is unique within its source only. What
+// cannot be joined has the number of its run for an id, behind a control
+// character, with which no service begins one.
+type identity struct{ source, id string }
 
 // placed is where admit put a delivery.
 type placed int
@@ -68,58 +77,81 @@ type placed int
 const (
 	joined placed = iota // to the run of the same event
 	queued
-	started // on a goroutine of its own, which the caller makes
+	started // for the worker to run, or a new one when that is nil
 	inline  // on the caller's goroutine
 )
 
 // admit takes in a delivery.
-func (l *lanes) admit(d *Delivery) (*run, placed) {
+func (l *lanes) admit(d *Delivery) (r *run, worker chan<- *run, where placed) {
+	key, verdict := l.judge(d) // may call back, so not under the lock
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.held[d.Event.ID]; r != nil && d.Event.ID != "" && d.Err == nil {
-		l.join(r, d)
-		return nil, joined
-	}
-	r := l.newRun(d)
-	l.count++
-	l.bytes += int64(len(d.Event.Payload))
-	if l.keys != nil && d.Err == nil {
-		r.key = l.app.cfg.orderBy(r.event)
-		if behind, busy := l.keys[r.key]; busy {
-			behind.push(r)
-			l.waiting++
-			return nil, queued
+	if d.Event.ID != "" && d.Err == nil {
+		if r := l.held[identity{d.Event.Source, d.Event.ID}]; r != nil {
+			l.join(r, d)
+			return nil, nil, joined
 		}
-		l.keys[r.key] = &fifo{}
-		r.keyed = true
+	}
+	r = l.newRun(d, verdict)
+	l.count++
+	l.bytes += r.size
+	if l.keys != nil && verdict == nil {
+		r.key, r.keyed = key, true
+		last := l.keys[key]
+		l.keys[key] = r
+		if last != nil {
+			last.behind = r
+			l.waiting++
+			return nil, nil, queued
+		}
 	}
 	// A worker may be about to fetch what waits: nobody overtakes that.
-	idle := len(l.active) == 0 && l.ready.empty()
+	idle := len(l.active) == 0 && l.ready.empty() && l.receives.Err() == nil
 	if l.app.cfg.concurrency == 1 && idle {
 		l.start(r)
 		l.inline = r
 		l.watch.inlineStarted()
-		return r, inline
+		return r, nil, inline
 	}
 	l.ready.push(r)
 	l.waiting++
-	if l.app.cfg.concurrency == 1 || len(l.active) >= l.app.cfg.concurrency {
-		return nil, queued
+	if l.app.cfg.concurrency == 1 {
+		return nil, nil, queued
 	}
-	return l.startNext(), started
+	if r = l.startNext(); r == nil {
+		return nil, nil, queued
+	}
+	return r, l.wake(), started
 }
 
-func (l *lanes) newRun(d *Delivery) *run {
-	l.nextID++
-	r := &run{id: l.nextID, event: &d.Event, first: d, heldAs: d.Event.ID}
-	r.parent = l.works
+// judge returns the key of a delivery, or the verdict on one that no handler
+// is to see. A key function that panics fails its event, not the process,
+// which would meet the same event again after its restart.
+func (l *lanes) judge(d *Delivery) (key string, verdict error) {
 	if d.Err != nil {
-		r.verdict = Permanent(d.Err)
+		return "", Permanent(d.Err)
 	}
-	if r.heldAs == "" || d.Err != nil {
-		// Not to be joined; a control character starts no event's id that
-		// a service hands out.
-		r.heldAs = "\x00" + strconv.FormatUint(r.id, 10)
+	if l.keys == nil {
+		return "", nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			verdict = Permanent(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	return l.app.cfg.orderBy(&d.Event), nil
+}
+
+func (l *lanes) newRun(d *Delivery, verdict error) *run {
+	l.nextID++
+	r := &run{
+		id: l.nextID, event: &d.Event, first: d, verdict: verdict,
+		size: int64(len(d.Event.Payload)), attempt: int32(d.Event.Attempt),
+		heldAs: identity{d.Event.Source, d.Event.ID},
+	}
+	r.parent = l.works
+	if d.Event.ID == "" || d.Err != nil {
+		r.heldAs = identity{id: "\x00" + strconv.FormatUint(r.id, 10)}
 	}
 	l.held[r.heldAs] = r
 	return r
@@ -147,13 +179,17 @@ func same(a, b *Delivery) bool { return a.Receipt == b.Receipt && a.Tag == b.Tag
 
 // start marks r as active. The caller then runs it.
 func (l *lanes) start(r *run) {
+	l.startClock(r)
+	r.slot = int32(len(l.active))
+	l.active = append(l.active, r)
+	l.watch.started()
+}
+
+func (l *lanes) startClock(r *run) {
 	r.started = time.Now()
 	if t := l.app.cfg.handlerTimeout; t > 0 {
 		r.deadline, r.cause = r.started.Add(t), ErrHandlerTimeout
 	}
-	r.slot = len(l.active)
-	l.active = append(l.active, r)
-	l.watch.started()
 }
 
 // stop takes r off the active ones.
@@ -165,27 +201,12 @@ func (l *lanes) stop(r *run) {
 	l.active = l.active[:last]
 }
 
-// work performs r and then whatever waits, until nothing does.
-func (l *lanes) work(r *run) {
-	for r != nil {
-		if !l.perform(r) {
-			return // given up on: somebody else has the lane
-		}
-		r = l.next()
-	}
-}
-
-// next starts the run that waited longest; nil when none does.
-func (l *lanes) next() *run {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.receives.Err() != nil || len(l.active) >= l.app.cfg.concurrency {
-		return nil // what waits is given back by drain
-	}
-	return l.startNext()
-}
-
+// startNext starts the run that waited longest; nil when none does, when no
+// lane is free, or at the end, when what waits is given back by drain.
 func (l *lanes) startNext() *run {
+	if l.receives.Err() != nil || len(l.active) >= l.app.cfg.concurrency {
+		return nil
+	}
 	r := l.ready.pop()
 	if r != nil {
 		l.waiting--
@@ -201,14 +222,11 @@ func (l *lanes) release(r *run, deliveries int) {
 		l.inline = nil
 	}
 	l.forget(r, deliveries)
-	if r.keyed {
-		if behind := l.keys[r.key]; !behind.empty() {
-			follower := behind.pop()
-			follower.keyed = true
-			l.ready.push(follower) // still counted as waiting
-		} else {
-			delete(l.keys, r.key)
-		}
+	if follower := r.behind; follower != nil {
+		r.behind = nil         // a goroutine that is lost must not keep all that came after
+		l.ready.push(follower) // still counted as waiting
+	} else if r.keyed {
+		delete(l.keys, r.key)
 	}
 	if l.draining && len(l.active) == 0 {
 		close(l.quiet)
@@ -217,11 +235,12 @@ func (l *lanes) release(r *run, deliveries int) {
 
 func (l *lanes) forget(r *run, deliveries int) {
 	l.count -= deliveries
-	l.bytes -= int64(len(r.event.Payload))
+	l.bytes -= r.size
 	l.room.Signal()
 }
 
-// drain stops the start of waiting runs and returns them.
+// drain stops the start of waiting runs, and returns them in the order in
+// which they came. Parked workers end.
 func (l *lanes) drain() []*run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,14 +248,21 @@ func (l *lanes) drain() []*run {
 	if len(l.active) == 0 {
 		close(l.quiet)
 	}
+	for _, turn := range l.idle {
+		close(turn)
+	}
+	l.idle = nil
 	var left []*run
 	for _, r := range l.held {
+		r.behind = nil
 		if r.started.IsZero() {
 			left = append(left, r)
 			delete(l.held, r.heldAs)
 		}
 	}
 	l.ready, l.waiting = fifo{}, 0
+	clear(l.keys)
+	slices.SortFunc(left, func(a, b *run) int { return cmp.Compare(a.id, b.id) })
 	return left
 }
 
@@ -244,8 +270,12 @@ func (l *lanes) drain() []*run {
 func (l *lanes) giveUp() []*run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	left := append([]*run(nil), l.active...)
+	left := slices.Clone(l.active)
 	for _, r := range left {
+		if r.settled {
+			continue // it is the transport that does not return
+		}
+		l.stop(r)
 		r.abandoned.Store(true)
 		r.stuck = true
 		l.stuck++
@@ -253,29 +283,28 @@ func (l *lanes) giveUp() []*run {
 	return left
 }
 
-// fifo is a queue of runs. The zero value is empty.
-type fifo struct {
-	runs []*run
-	head int
+// fifo is a queue of runs, linked by run.next. The zero value is empty.
+type fifo struct{ first, last *run }
+
+func (q *fifo) empty() bool { return q.first == nil }
+
+func (q *fifo) push(r *run) {
+	if q.last == nil {
+		q.first = r
+	} else {
+		q.last.next = r
+	}
+	q.last = r
 }
 
-func (q *fifo) empty() bool { return q.head == len(q.runs) }
-
-func (q *fifo) push(r *run) { q.runs = append(q.runs, r) }
-
 func (q *fifo) pop() *run {
-	if q.empty() {
+	r := q.first
+	if r == nil {
 		return nil
 	}
-	r := q.runs[q.head]
-	q.runs[q.head] = nil
-	q.head++
-	if q.head == len(q.runs) {
-		q.runs, q.head = q.runs[:0], 0
-	} else if q.head >= 64 && q.head*2 >= len(q.runs) {
-		// A queue that never runs empty must not keep its past.
-		q.runs = append(q.runs[:0], q.runs[q.head:]...)
-		q.head = 0
+	if q.first = r.next; q.first == nil {
+		q.last = nil
 	}
+	r.next = nil
 	return r
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 // journal notes what handlers do, in order.
@@ -185,6 +186,7 @@ func TestOrderByKey(t *testing.T) {
 // A redelivery of an event that is still being handled joins the run; the
 // newest receipt is acknowledged first, since an old one may count no more.
 func TestRedeliveryJoins(t *testing.T) {
+	faults.Covers(t, "C6", "D3")
 	for _, concurrency := range []int{1, 4} {
 		t.Run(fmt.Sprint("concurrency_", concurrency), func(t *testing.T) {
 			var j journal
@@ -194,7 +196,7 @@ func TestRedeliveryJoins(t *testing.T) {
 				r.deliver("1", "X", "R2")
 				time.Sleep(30 * time.Second)
 				r.deliver("1", "X", "R3")
-				last := &eds.Delivery{Event: eds.Event{ID: "1", Payload: []byte("{}")}, Receipt: "R4"}
+				last := &eds.Delivery{Event: eds.Event{ID: "1", Source: "test://host/q", Payload: []byte("{}")}, Receipt: "R4"}
 				r.in <- last
 				time.Sleep(4 * time.Second)
 				r.want(t)
@@ -227,6 +229,7 @@ func TestRedeliveryJoinsWhatWaits(t *testing.T) {
 
 // The same frame twice: its receipt is acknowledged once.
 func TestSameReceiptTwice(t *testing.T) {
+	faults.Covers(t, "B18", "C14")
 	var j journal
 	bubble(t, handle(j.handler(time.Second)), func(t *testing.T, r *running) {
 		r.deliver("1", "X", "R1")
@@ -243,6 +246,7 @@ func TestSameReceiptTwice(t *testing.T) {
 // What is in memory is bounded in count and in bytes: the transport is not
 // asked for more.
 func TestBackPressure(t *testing.T) {
+	faults.Covers(t, "G1", "G3")
 	for _, row := range []struct {
 		rule string
 		opt  eds.Option
@@ -275,6 +279,7 @@ func TestBackPressure(t *testing.T) {
 
 // Events that waited long still run, with their full time.
 func TestLongWaitCostsNoHandlerTime(t *testing.T) {
+	faults.Covers(t, "G2")
 	var left []time.Duration
 	bubble(t, handle(func(ctx context.Context, e *eds.Event) error {
 		deadline, _ := ctx.Deadline()
@@ -298,6 +303,7 @@ func TestLongWaitCostsNoHandlerTime(t *testing.T) {
 // A stuck handler costs its own event, not those behind it, and its lane is
 // free again.
 func TestStuckHandlerFreesItsLane(t *testing.T) {
+	faults.Covers(t, "C5", "C14")
 	for _, concurrency := range []int{1, 2} {
 		t.Run(fmt.Sprint("concurrency_", concurrency), func(t *testing.T) {
 			var release chan struct{}

@@ -2,6 +2,7 @@ package eds
 
 import (
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
 )
@@ -80,7 +81,7 @@ func HandlerTimeout(d time.Duration) Option {
 			c.refuse("HandlerTimeout", d.String(), "must not be negative")
 			return
 		}
-		c.handlerTimeout = d
+		c.handlerTimeout = min(d, math.MaxInt64-stuckGrace)
 	}
 }
 

@@ -1,5 +1,9 @@
 package eds
 
+import "errors"
+
+var errNoDelivery = errors.New("eds: the transport's Receive returned neither a delivery nor an error")
+
 // receive takes deliveries from the transport until there are no more. It is
 // run by one goroutine at a time; when a run on this goroutine takes long,
 // watch starts another one here, and this one turns into a worker.
@@ -7,14 +11,21 @@ func (l *lanes) receive() {
 	me := l.nextReceiver()
 	for l.waitForRoom() {
 		d, err := l.app.transport.Receive(l.receives)
+		if d == nil && err == nil {
+			err = errNoDelivery
+		}
 		if err != nil {
 			l.endReceiving(err)
 			return
 		}
-		r, where := l.admit(d)
+		r, worker, where := l.admit(d)
 		switch where {
 		case started:
-			go l.work(r)
+			if worker != nil {
+				worker <- r
+			} else {
+				go l.work(r)
+			}
 		case inline:
 			if !l.perform(r) {
 				return

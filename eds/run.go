@@ -14,31 +14,47 @@ import (
 type run struct {
 	lazyContext
 
-	id     uint64
-	event  *Event
-	first  *Delivery
-	later  []*Delivery // joined, in the order of arrival
-	heldAs string      // its key in lanes.held
-	slot   int         // its place in lanes.active
-	key    string      // what OrderBy said
-	keyed  bool        // this run is the one that runs for its key
+	id      uint64
+	event   *Event
+	first   *Delivery
+	later   []*Delivery // joined, in the order of arrival
+	heldAs  identity    // its key in lanes.held
+	size    int64       // of the payload, as counted against the buffer
+	slot    int32       // its place in lanes.active
+	attempt int32       // Event.Attempt as the transport set it
+	next    *run        // the one behind it in a fifo
+	key     string      // what OrderBy said
+	behind  *run        // the next one of the same key
 
 	started time.Time // when its turn came; zero while it waits
 
 	// verdict, when set, stands for the handler's result: dispatch returns it
 	// and calls no handler.
 	verdict error
-	second  bool // continues a run that was lost
-	broken  bool // continues a run that was lost for the second time
 
 	// abandoned says that another run continues this one, or that nobody
 	// waits for it any longer: whoever still works on it must settle nothing.
 	abandoned atomic.Bool
-	stuck     bool // abandoned while its handler went on
-	settled   bool // its outcome stands
+
+	keyed   bool // has a place among the runs of its key
+	second  bool // continues a run that was lost
+	broken  bool // continues a run that was lost for the second time
+	stuck   bool // abandoned while its handler went on
+	settled bool // its outcome stands
 
 	watched []func(Settled)
 	watch1  [2]func(Settled) // backs watched, for the usual few
+}
+
+// pristine returns the event as the transport made it, for another pass. The
+// first pass may still be at work, so this does not read Attempt, which
+// middleware sets.
+func (r *run) pristine() *Event {
+	e := r.event
+	return &Event{
+		ID: e.ID, Type: e.Type, Source: e.Source, Queue: e.Queue, Time: e.Time,
+		Payload: e.Payload, Attributes: e.Attributes, Attempt: int(r.attempt),
+	}
 }
 
 type runKey struct{}

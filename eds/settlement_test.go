@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 // deadLetter stands for middleware.DeadLetter, which this package must not
@@ -178,6 +179,7 @@ func TestUnreadableDelivery(t *testing.T) {
 // the handler succeeded must not take the process down, nor get the event
 // acknowledged as if nothing had happened.
 func TestPanicInMiddleware(t *testing.T) {
+	faults.Covers(t, "C16")
 	calls := 0
 	bubble(t, func(a *eds.App) {
 		a.Use(func(next eds.Handler) eds.Handler {
@@ -202,6 +204,7 @@ func TestPanicInMiddleware(t *testing.T) {
 
 // The same for a middleware that ends the goroutine, at each pass.
 func TestGoexitInMiddleware(t *testing.T) {
+	faults.Covers(t, "C2", "C16")
 	bubble(t, func(a *eds.App) {
 		a.Use(func(next eds.Handler) eds.Handler {
 			return func(ctx context.Context, e *eds.Event) error {
@@ -220,6 +223,7 @@ func TestGoexitInMiddleware(t *testing.T) {
 }
 
 func TestPanicInObserver(t *testing.T) {
+	faults.Covers(t, "C16")
 	bubble(t, func(a *eds.App) {
 		a.Use(func(next eds.Handler) eds.Handler {
 			return func(ctx context.Context, e *eds.Event) error {

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 func TestShutdownLetsHandlersFinish(t *testing.T) {
+	faults.Covers(t, "E1")
 	var during error
 	bubble(t, handle(func(ctx context.Context, _ *eds.Event) error {
 		time.Sleep(10 * time.Second)
@@ -42,6 +44,7 @@ func TestShutdownLetsHandlersFinish(t *testing.T) {
 }
 
 func TestShutdownInterruptsAfterDrainTimeout(t *testing.T) {
+	faults.Covers(t, "E2")
 	var cause error
 	bubble(t, handle(func(ctx context.Context, _ *eds.Event) error {
 		<-ctx.Done()
@@ -63,6 +66,7 @@ func TestShutdownInterruptsAfterDrainTimeout(t *testing.T) {
 }
 
 func TestShutdownNamesWhoDoesNotReturn(t *testing.T) {
+	faults.Covers(t, "C5", "E2")
 	var release chan struct{}
 	bubbleWith(t, &release, handle(func(context.Context, *eds.Event) error {
 		<-release
@@ -141,6 +145,7 @@ func TestRunTwice(t *testing.T) {
 // A handler that stops the App, as one does after the last event it wanted,
 // is the last one to run.
 func TestNothingBeginsAfterTheEnd(t *testing.T) {
+	faults.Covers(t, "E5")
 	var ran []string
 	var r *running
 	bubble(t, handle(func(_ context.Context, e *eds.Event) error {

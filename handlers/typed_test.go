@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/handlers"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 // decode runs payload through Typed and returns what the function got.
@@ -343,6 +344,7 @@ func TestDecodeErrorNamesThePlace(t *testing.T) {
 // Whatever comes in: no panic, a permanent error or none, and agreement with
 // encoding/json on what both accept.
 func FuzzTyped(f *testing.F) {
+	faults.Covers(f, "C12")
 	for _, s := range []string{`{"n":1,"s":"x","l":[{"sku":"a","n":2}]}`, `{"any":[1,{"a":1e999}]}`, `null`, `{"m":{"a":1}}`, "\xff"} {
 		f.Add([]byte(s))
 	}

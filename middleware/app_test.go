@@ -201,7 +201,9 @@ func TestMetricsCountJoinedDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMeter()
 		deliver := func(receipt string) *eds.Delivery {
-			return &eds.Delivery{Event: named("1", "TENANT_X"), Receipt: receipt, Received: time.Now()}
+			e := named("1", "TENANT_X")
+			e.Time = time.Now().Add(time.Hour) // by the clock of another machine
+			return &eds.Delivery{Event: e, Receipt: receipt, Received: time.Now()}
 		}
 		app := eds.New(&script{left: []*eds.Delivery{deliver("a"), deliver("b"), deliver("c")}}, eds.Logger(discard))
 		app.Use(Metrics(m.option))
@@ -217,6 +219,11 @@ func TestMetricsCountJoinedDeliveries(t *testing.T) {
 				if p.value != 3 {
 					t.Errorf("%s: %v", name, got[name])
 				}
+			}
+		}
+		for _, p := range got["eds.event.age"] {
+			if p.sum != 0 {
+				t.Errorf("an age of %v s", p.sum)
 			}
 		}
 		if len(got["eds.outcomes"]) != 1 {

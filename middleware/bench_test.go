@@ -34,6 +34,23 @@ func run(b *testing.B, h eds.Handler) {
 	}
 }
 
+// What each middleware costs an event that is handled. Measured with
+// GOMAXPROCS=1 on 2 shared vCPUs (AMD EPYC, Zen 4) with Go 1.26.8 while other
+// work took most of the machine, so the nanoseconds are upper bounds (the
+// least of 4 runs); the allocations are exact:
+//
+//	tracing no-op          193 ns    48 B  1 alloc   the span's context
+//	tracing SDK 1%        1209 ns   162 B  2 allocs
+//	logging below level    214 ns     0 B  0 allocs
+//	logging JSON          3245 ns     0 B  0 allocs
+//	metrics no-op           38 ns     0 B  0 allocs
+//	metrics SDK           1604 ns     0 B  0 allocs  three instruments
+//	dead letter             13 ns     0 B  0 allocs
+//	retry                   21 ns     0 B  0 allocs
+//	throttle               404 ns     0 B  0 allocs
+//	breaker                793 ns    48 B  1 alloc   the library's callback
+//	timeout                312 ns   112 B  2 allocs  lazy context, its cancel
+//	recover                 11 ns     0 B  0 allocs
 func BenchmarkPart(b *testing.B) {
 	json := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	quiet := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -59,6 +76,13 @@ func BenchmarkPart(b *testing.B) {
 	}
 }
 
+// The chain of Default without Dedupe, measured as above:
+//
+//	nothing installed                          4 ns     0 B  0 allocs
+//	no-op telemetry, quiet log               553 ns   160 B  3 allocs
+//	SDK spans 1%, SDK metrics, JSON log     3549 ns   277 B  4 allocs
+//
+// TestChainAllocations holds the middle one to its 3.
 func BenchmarkChain(b *testing.B) {
 	quiet := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	json := slog.New(slog.NewJSONHandler(io.Discard, nil))

@@ -117,7 +117,7 @@ func (b *breaker) wrap(next eds.Handler) eds.Handler {
 		defer func() {
 			done(err)
 			if trial {
-				// also when it decided nothing
+				b.signal() // also when it decided nothing
 			}
 		}()
 		err = next(ctx, e)

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 // shelf is a sink that keeps what it got.
@@ -106,6 +107,7 @@ func TestDeadLetterCutsTheError(t *testing.T) {
 }
 
 func TestDeadLetterNotStoredIsRedelivered(t *testing.T) {
+	faults.Covers(t, "C10")
 	full := errors.New("disk full")
 	for name, sink := range map[string]eds.Handler{
 		"error": always(full),

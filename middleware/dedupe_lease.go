@@ -65,7 +65,10 @@ func (l *leases) look() {
 	l.mu.Lock()
 	l.now++
 	for r := l.list.next; r != &l.list; r = r.next {
-		if l.now-r.renewed >= 2 {
+		// A handler that goes on although its context has ended has no claim to
+		// more time: were its lease renewed, nobody could ever take the event
+		// over from one that is stuck.
+		if l.now-r.renewed >= 2 && r.Context.Err() == nil {
 			r.renewed = l.now
 			due = append(due, r)
 		}

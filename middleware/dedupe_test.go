@@ -17,6 +17,7 @@ import (
 	"github.com/eventdelivery/eds-go/dedupe"
 	"github.com/eventdelivery/eds-go/dedupe/lru"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 // spy is a store in memory that can be looked at and made to fail.
@@ -198,6 +199,7 @@ func TestDedupeReleasesOnPanicAndGoexit(t *testing.T) {
 }
 
 func TestDedupeWithABrokenStore(t *testing.T) {
+	faults.Covers(t, "D6", "D9")
 	s := newSpy(t)
 	calls := 0
 	h := Dedupe(s)(returns(&calls))
@@ -214,6 +216,7 @@ func TestDedupeWithABrokenStore(t *testing.T) {
 }
 
 func TestDedupeWaitsForAnotherWorker(t *testing.T) {
+	faults.Covers(t, "D27")
 	for name, row := range map[string]struct {
 		other   func(*spy, dedupe.Hold) // what the other worker does after 3 s
 		lease   time.Duration
@@ -311,6 +314,7 @@ func TestDedupeRenews(t *testing.T) {
 
 // C7: what happens to a run whose lease is lost.
 func TestDedupeLosesItsLease(t *testing.T) {
+	faults.Covers(t, "C7", "D8")
 	for name, row := range map[string]struct {
 		breakIt func(*spy)
 		after   time.Duration // at most
@@ -376,6 +380,7 @@ func TestDedupeReleasesWhatAShutdownInterrupts(t *testing.T) {
 
 // C3: an event that kills its workers is not run for ever.
 func TestDedupeRefusesWhatKillsWorkers(t *testing.T) {
+	faults.Covers(t, "C3")
 	abandon := func(t *testing.T, s *spy, key string, n int) {
 		for range n {
 			h := dedupe.Hold{Key: key, Token: dedupe.NewToken(), Lease: time.Second}
@@ -484,6 +489,7 @@ func TestDedupeGoesOnInASecondPass(t *testing.T) {
 }
 
 func TestDedupeCounts(t *testing.T) {
+	faults.Covers(t, "D23")
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 	s := newSpy(t)

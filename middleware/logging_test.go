@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -132,6 +133,7 @@ func TestLoggingAsksWhetherTheLevelIsOn(t *testing.T) {
 }
 
 func TestLoggingSurvivesItsHandler(t *testing.T) {
+	faults.Covers(t, "C16")
 	if err := Logging(slog.New(panicky{}))(always(nil))(t.Context(), event()); err != nil {
 		t.Fatalf("an event that was handled became %v", err)
 	}

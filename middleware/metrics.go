@@ -178,8 +178,8 @@ func (m *metrics) passed(ctx context.Context, e *eds.Event, d *eds.Delivery, sta
 		recorded = q.failed("process", errorType(ctx, err)).record
 	}
 	m.process.Inst().Record(ctx, now.Sub(start).Seconds(), recorded...)
-	if d == nil || d.Received.IsZero() || abandoned(ctx) {
-		return
+	if d == nil || d.Received.IsZero() || errors.Is(err, eds.ErrStuck) || errors.Is(err, eds.ErrGoexit) {
+		return // the second pass of an event did not begin when its turn came
 	}
 	m.wait.Record(ctx, start.Sub(d.Received).Seconds(), q.process...)
 	if !e.Time.IsZero() {

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 // meter collects what was recorded, by instrument and attributes.
@@ -174,12 +175,17 @@ func TestMetricsCountAStuckEventOnce(t *testing.T) {
 		h := func(context.Context, *eds.Event) error { time.Sleep(time.Minute); return nil }
 		runApp(t, h, []eds.Middleware{Metrics(m.option)}, []eds.Event{named("1", "TENANT_X")}, nil, func(*eds.App) { time.Sleep(2 * time.Minute) })
 		var total float64
-		for attrs, p := range m.collect(t)["eds.outcomes"] {
-			t.Log(attrs)
+		got := m.collect(t)
+		for _, p := range got["eds.outcomes"] {
 			total += p.value
 		}
 		if total != 1 {
-			t.Fatalf("%v events", total)
+			t.Errorf("%v events", total)
+		}
+		for _, p := range got["eds.delivery.wait"] {
+			if p.value != 1 || p.sum != 0 {
+				t.Errorf("%v waits of %v s in all", p.value, p.sum)
+			}
 		}
 	})
 }
@@ -210,6 +216,7 @@ func dropped(pattern string) sdkmetric.View {
 // Label values that come from the wire must not become time series without
 // end.
 func TestMetricsBoundTheirSeries(t *testing.T) {
+	faults.Covers(t, "G5")
 	const events = 100_000
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, c := range map[string]struct {
@@ -220,7 +227,7 @@ func TestMetricsBoundTheirSeries(t *testing.T) {
 		"handled by a catch-all": {nil, nil, maxEventTypes + 1},
 		"unsupported":            {nil, eds.ErrUnsupported, 1},
 		"duplicate":              {nil, eds.ErrDuplicate, 1},
-		"allowed":                {[]MetricsOption{EventTypes("A", "B")}, nil, 3},
+		"allowed":                {[]MetricsOption{EventTypes("A", "B", "B")}, nil, 3},
 		"allowed nothing":        {[]MetricsOption{EventTypes()}, nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,6 +259,7 @@ func TestMetricsBoundTheirSeries(t *testing.T) {
 }
 
 func TestMetricsBoundQueuesAndErrorTypes(t *testing.T) {
+	faults.Covers(t, "G5")
 	m := newMeter()
 	h := Metrics(m.option)(func(_ context.Context, e *eds.Event) error { return wildError(e.Type) })
 	for i := range 1000 {

@@ -3,9 +3,11 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 func recorder(opts ...sdktrace.TracerProviderOption) (*tracetest.SpanRecorder, TracingOption) {
@@ -157,16 +160,30 @@ func TestTracingContinuesTheTraceWhenAsked(t *testing.T) {
 	}
 }
 
-// The options of a queue's spans are shared between events.
+// The options of a queue's spans are shared between events, links are not. Run
+// it with -race.
 func TestTracingKeepsLinksApart(t *testing.T) {
 	spans, provider := recorder()
 	h := Tracing(provider, Propagator(propagation.TraceContext{}))(always(nil))
-	e := event()
-	e.Attributes = remote
-	_ = h(t.Context(), e)
-	_ = h(t.Context(), event())
-	if n := len(spans.Ended()[1].Links()); n != 0 {
-		t.Fatalf("%d links of another event", n)
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			e := event()
+			e.ID = fmt.Sprintf("%032x", i+1)
+			e.Attributes = map[string]string{"traceparent": "00-" + e.ID + "-b7ad6b7169203331-01"}
+			_ = h(t.Context(), e)
+			_ = h(t.Context(), event())
+		})
+	}
+	wg.Wait()
+	for _, s := range spans.Ended() {
+		id := attrsOf(s)["messaging.message.id"]
+		switch links := s.Links(); {
+		case id == "e-1" && len(links) != 0:
+			t.Errorf("%d links of another event", len(links))
+		case id != "e-1" && (len(links) != 1 || links[0].SpanContext.TraceID().String() != id):
+			t.Errorf("event %v links to %v", id, links)
+		}
 	}
 }
 
@@ -275,6 +292,7 @@ func TestTracingOfTheUnsampledIsCheap(t *testing.T) {
 
 // A processor with a bug must not make a handled event fail.
 func TestTracingSurvivesASpanProcessor(t *testing.T) {
+	faults.Covers(t, "C16")
 	for _, atStart := range []bool{true, false} {
 		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(brokenProcessor{atStart: atStart}))
 		calls := 0

@@ -104,6 +104,7 @@ func (c *forwardCommand) Run(ctx context.Context, io stdio, logs *logFlags) erro
 	}
 	defer release()
 	tel.watch(app, c.Queue)
+	defer announce(ctx, log, c.DrainTimeout)()
 	defer screen.show(app)()
 	return app.Run(ctx)
 }

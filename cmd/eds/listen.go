@@ -24,10 +24,11 @@ Example:
 
 // Run prints events until the queue, the reader or the user has enough.
 func (c *listenCommand) Run(ctx context.Context, io stdio, logs *logFlags) error {
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
 	screen := newScreen(io.err)
 	log := logs.logger(screen)
+	defer announce(ctx, log, c.DrainTimeout)()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	tel, err := startTelemetry(ctx, log)
 	if err != nil {
 		return err

@@ -113,6 +113,15 @@ func (p *pipeline) build() (app *eds.App, release func(), err error) {
 	return app, release, nil
 }
 
+// announce tells a person who ends the command, by the end of ctx, what it
+// still waits for.
+func announce(ctx context.Context, log *slog.Logger, drain time.Duration) (cancel func() bool) {
+	return context.AfterFunc(ctx, func() {
+		log.Info("stopping: events at work may finish, a second signal ends at once",
+			"cause", context.Cause(ctx), "drain_timeout", drain)
+	})
+}
+
 // level keeps the log for what a person must know: an event that is done is
 // seen elsewhere.
 func level(o eds.Outcome) slog.Level {

@@ -17,8 +17,8 @@ type sourceFlags struct {
 	APIKey   string `name:"api-key" placeholder:"KEY" env:"EDS_API_KEY" help:"Integration API key. Prefer ${env}: other users of this machine can see flags."`
 	Insecure bool   `env:"EDS_INSECURE" help:"Allow ws:// to another machine, which sends the key in the clear (${env})."`
 
-	PingInterval time.Duration `default:"150s" env:"EDS_PING_INTERVAL" help:"Time between keep-alive pings (${env})."`
-	PongTimeout  time.Duration `default:"10s" env:"EDS_PONG_TIMEOUT" help:"Silence after a ping that ends the connection (${env})."`
+	PingInterval time.Duration  `default:"150s" env:"EDS_PING_INTERVAL" help:"Time between keep-alive pings (${env})."`
+	PongTimeout  time.Duration  `default:"10s" env:"EDS_PONG_TIMEOUT" help:"Silence after a ping that ends the connection (${env})."`
 	ReconnectMin *time.Duration `placeholder:"500ms" env:"EDS_RECONNECT_MIN" help:"Longest pause before the first reconnect; it doubles from there (${env})."`
 	ReconnectMax *time.Duration `placeholder:"30s" env:"EDS_RECONNECT_MAX" help:"Longest pause before any reconnect (${env})."`
 }

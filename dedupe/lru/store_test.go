@@ -14,6 +14,7 @@ import (
 	"github.com/eventdelivery/eds-go/dedupe/dedupetest"
 	"github.com/eventdelivery/eds-go/dedupe/lru"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 func open(tb testing.TB, opts ...lru.Option) *lru.Store {
@@ -49,6 +50,7 @@ func claim(tb testing.TB, s *lru.Store, h dedupe.Hold, want dedupe.ClaimState) d
 
 // D19: an event in progress is not evicted, however full the store is.
 func TestInProgressIsPinned(t *testing.T) {
+	faults.Covers(t, "D19", "D21")
 	s := open(t, lru.Size(4))
 	running := hold("running", time.Hour)
 	claim(t, s, running, dedupe.Acquired)
@@ -88,6 +90,7 @@ func TestFullOfRunningEvents(t *testing.T) {
 
 // D20: what is forgotten too early can be seen, with its age.
 func TestEvictionIsCounted(t *testing.T) {
+	faults.Covers(t, "D20")
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, lru.Size(2), lru.Retention(time.Hour))
 		commit := func(id string) {
@@ -111,6 +114,7 @@ func TestEvictionIsCounted(t *testing.T) {
 }
 
 func TestRetentionIsHonoured(t *testing.T) {
+	faults.Covers(t, "D25")
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, lru.Retention(time.Hour))
 		if _, err := s.Commit(t.Context(), hold("a", 0), dedupe.Parked); err != nil {

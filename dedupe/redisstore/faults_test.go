@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventdelivery/eds-go/dedupe"
 	"github.com/eventdelivery/eds-go/dedupe/redisstore"
+	"github.com/eventdelivery/eds-go/internal/faults"
 	"github.com/eventdelivery/eds-go/internal/redistest"
 )
 
@@ -77,6 +78,7 @@ func fast(o *redis.Options) {
 // D4: the reply of a claim is lost and the client library asks again. A plain
 // SETNX would find its own mark and call the new event a duplicate.
 func TestD4LostReplies(t *testing.T) {
+	faults.Covers(t, "D4")
 	server := redistest.Start(t)
 	for name, opts := range map[string][]redisstore.Option{
 		"scripts": nil, "plain": {redisstore.Plain()}, "before 7.0": {redisstore.WithoutSetNXGet()},
@@ -114,6 +116,7 @@ func TestD4LostReplies(t *testing.T) {
 // D6: Redis is down when the work is done. The event counts as done in this
 // process at once, and for the others when Redis is back.
 func TestD6DownAtCommit(t *testing.T) {
+	faults.Covers(t, "D6")
 	for name, closed := range map[string]bool{"open": false, "closed": true} {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.Start(t)
@@ -148,6 +151,7 @@ func TestD6DownAtCommit(t *testing.T) {
 
 // D9: Redis is down when an event comes.
 func TestD9DownAtClaim(t *testing.T) {
+	faults.Covers(t, "D9")
 	t.Run("open", func(t *testing.T) {
 		server := redistest.Start(t)
 		var log lines
@@ -213,12 +217,51 @@ func TestDownAtTheStart(t *testing.T) {
 	server.Restart()
 	back(t, s)
 	claim(t, s, hold("b"), dedupe.Acquired)
-	claim(t, open(t, server.Client()), hold("b"), dedupe.Busy)
+	other := open(t, server.Client())
+	claim(t, other, hold("b"), dedupe.Busy)
+	await(t, "what was finished meanwhile to be told", func() bool {
+		c, err := other.Claim(t.Context(), dedupe.Hold{Key: h.Key, Token: h.Token, Lease: time.Millisecond})
+		return err == nil && c.State == dedupe.Done
+	})
+}
+
+// D29: on a cluster, every operation finds its own node.
+func TestD29Cluster(t *testing.T) {
+	server := redistest.Start(t, "--cluster-enabled", "yes")
+	if err := server.Client().ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
+	defer client.Close()
+	await(t, "the cluster", func() bool { return client.Set(t.Context(), "up", "", 0).Err() == nil })
+	s, other := open(t, client, redisstore.FailClosed()), open(t, client, redisstore.FailClosed())
+	var wg sync.WaitGroup
+	for i := range 200 {
+		wg.Go(func() {
+			h := hold(fmt.Sprint("{", i))
+			claim(t, s, h, dedupe.Acquired)
+			claim(t, other, hold(fmt.Sprint("{", i)), dedupe.Busy)
+			if owned, err := s.Renew(t.Context(), h); !owned || err != nil {
+				t.Errorf("renew: %v, %v", owned, err)
+			}
+			if i%2 == 0 {
+				commit(t, s, h, true)
+				claim(t, other, h, dedupe.Done)
+			} else if owned, err := s.Release(t.Context(), h); !owned || err != nil {
+				t.Errorf("release: %v, %v", owned, err)
+			}
+		})
+	}
+	wg.Wait()
+	if st := s.Stats(); st.Errors != 0 {
+		t.Errorf("%+v", st)
+	}
 }
 
 // D10: Redis says nothing. The client of this test would wait for a minute,
 // and try again; the events do not.
 func TestD10Silence(t *testing.T) {
+	faults.Covers(t, "D10")
 	patient := func(o *redis.Options) { o.ReadTimeout, o.DialTimeout = time.Minute, time.Minute }
 	heeding := func(o *redis.Options) { patient(o); o.ContextTimeoutEnabled = true }
 	for name, client := range map[string]func(*redis.Options){"default client": patient, "client that heeds contexts": heeding} {
@@ -276,6 +319,7 @@ func TestPausedServer(t *testing.T) {
 
 // D13: what Redis says when it cannot answer is never read as an answer.
 func TestD13ErrorsOfRedis(t *testing.T) {
+	faults.Covers(t, "D13")
 	server := redistest.Start(t)
 	for _, text := range []string{
 		"READONLY You can't write against a read only replica.",
@@ -322,6 +366,7 @@ func TestD13ErrorsOfRedis(t *testing.T) {
 
 // D13, NOSCRIPT: the server has forgotten the scripts, as after a restart.
 func TestD13ForgottenScripts(t *testing.T) {
+	faults.Covers(t, "D13")
 	server := redistest.Start(t)
 	client := server.Client()
 	s := open(t, client)
@@ -347,6 +392,7 @@ func TestD13ForgottenScripts(t *testing.T) {
 
 // D14: Redis has no memory left.
 func TestD14OutOfMemory(t *testing.T) {
+	faults.Covers(t, "D14")
 	server := redistest.Start(t)
 	admin := server.Client()
 	closed, flows := open(t, server.Client(fast), redisstore.FailClosed()), open(t, server.Client(fast))
@@ -375,6 +421,7 @@ func TestD14OutOfMemory(t *testing.T) {
 
 // D15: a Redis that may evict records is told of, once.
 func TestD15EvictionPolicy(t *testing.T) {
+	faults.Covers(t, "D15")
 	for policy, want := range map[string]int{"allkeys-lru": 1, "volatile-ttl": 1, "noeviction": 0} {
 		t.Run(policy, func(t *testing.T) {
 			var log lines
@@ -392,6 +439,7 @@ func TestD15EvictionPolicy(t *testing.T) {
 
 // D15: records that were evicted let their events run again, nothing worse.
 func TestD15EvictedRecords(t *testing.T) {
+	faults.Covers(t, "D15")
 	server := redistest.Start(t, "--maxmemory", "3mb", "--maxmemory-policy", "allkeys-random")
 	s, other := open(t, server.Client(), redisstore.LocalSize(1)), open(t, server.Client(), redisstore.LocalSize(1))
 	const n = 20000
@@ -428,6 +476,7 @@ func TestD15EvictedRecords(t *testing.T) {
 
 // D16: Redis forgets everything in mid-run. Events run again, and it is seen.
 func TestD16Wiped(t *testing.T) {
+	faults.Covers(t, "D16")
 	server := redistest.Start(t)
 	s, other := open(t, server.Client()), open(t, server.Client())
 	done, running := hold("done"), hold("running")
@@ -449,6 +498,7 @@ func TestD16Wiped(t *testing.T) {
 
 // D16: the same by a restart without persistence, and not with it.
 func TestD16Restarted(t *testing.T) {
+	faults.Covers(t, "D16")
 	for name, args := range map[string][]string{
 		"nothing kept": nil,
 		"append-only":  {"--appendonly", "yes", "--appendfsync", "always"},
@@ -478,6 +528,7 @@ func TestD16Restarted(t *testing.T) {
 // D17, D18: leases are the server's time alone. A server whose clock jumps
 // forward lets a lease end early, and the owner notices at its renewal.
 func TestD17LeaseEndsEarly(t *testing.T) {
+	faults.Covers(t, "D17")
 	server := redistest.Start(t)
 	client := server.Client()
 	a, b := open(t, client), open(t, server.Client())
@@ -502,6 +553,7 @@ func TestD17LeaseEndsEarly(t *testing.T) {
 
 // D26: something else is where the record should be.
 func TestD26ForeignValues(t *testing.T) {
+	faults.Covers(t, "D26")
 	server := redistest.Start(t)
 	client := server.Client()
 	for name, opts := range map[string][]redisstore.Option{
@@ -557,6 +609,7 @@ func TestD26ForeignValues(t *testing.T) {
 
 // D28: the user may not run scripts.
 func TestD28NoScripts(t *testing.T) {
+	faults.Covers(t, "D28")
 	server := redistest.Start(t)
 	admin := server.Client()
 	for user, rules := range map[string][]any{

@@ -53,7 +53,13 @@ type meter struct {
 	sizes chan int
 }
 
-func (m *meter) wait() {
+// pass counts commands, but not those with which a connection begins.
+func (m *meter) pass(cmds ...redis.Cmder) {
+	switch cmds[0].Name() {
+	case "hello", "client", "auth", "select", "readonly":
+		return
+	}
+	m.sizes <- len(cmds)
 	if gate := m.gate.Load(); gate != nil {
 		<-*gate
 	}
@@ -61,16 +67,14 @@ func (m *meter) wait() {
 
 func (m *meter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		m.sizes <- 1
-		m.wait()
+		m.pass(cmd)
 		return next(ctx, cmd)
 	}
 }
 
 func (m *meter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		m.sizes <- len(cmds)
-		m.wait()
+		m.pass(cmds...)
 		return next(ctx, cmds)
 	}
 }

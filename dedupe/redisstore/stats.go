@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -94,17 +95,19 @@ func (u *unsent) len() int {
 // sendUnsent writes to Redis what was finished without it.
 func (s *Store) sendUnsent() {
 	list := s.unsent.take()
-	r := s.can.Load()
-	var wg sync.WaitGroup
-	for _, c := range list {
-		wg.Go(func() {
-			if r != nil {
-				if _, _, err := r.commit(s.name(c.hold.Key), c.hold, c.result); err == nil {
-					return
+	r, _ := s.remote(background) // nil when Redis is gone again
+	for batch := range slices.Chunk(list, maxPipeline) {
+		var wg sync.WaitGroup
+		for _, c := range batch {
+			wg.Go(func() {
+				if r != nil {
+					if _, _, err := r.commit(s.name(c.hold.Key), c.hold, c.result); err == nil {
+						return
+					}
 				}
-			}
-			s.unsent.add(c.hold, c.result)
-		})
+				s.unsent.add(c.hold, c.result)
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 }

@@ -23,7 +23,7 @@ type refusal struct {
 func (s *Server) authorize(r *http.Request) *refusal {
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "api-key ")
 	switch {
-	case !ok || key == "":
+	case !ok:
 		return &refusal{http.StatusUnauthorized, 4401, "no API key: send Authorization: api-key KEY"}
 	case subtle.ConstantTimeCompare([]byte(key), []byte(s.conf.key)) == 0:
 		return &refusal{http.StatusForbidden, 4403, "the API key is wrong or may not subscribe"}

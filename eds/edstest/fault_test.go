@@ -329,6 +329,30 @@ func TestMuteIsHalfOpen(t *testing.T) {
 	})
 }
 
+// From the moment at which a breakage is decided on the server is deaf, also
+// while frames that go before it are still on their way: tests need not guess.
+func TestNothingIsSeenOnceABreakageIsDecided(t *testing.T) {
+	for _, how := range []edstest.Breakage{edstest.Mute(), edstest.Drop(), edstest.Close(4500, "")} {
+		inBubble(t, func(t *testing.T, newServer makeServer) {
+			s := newServer()
+			c := dial(t, s)
+			receipt := c.wantEvent(publish(t, s, 1)[0])
+			s.OnSend(edstest.Events, how, edstest.Skip(1))
+			publish(t, s, 2)
+			synctest.Wait() // the first of the two is stuck: the client does not read
+			c.sendAck(receipt)
+			c.ping("x")
+			synctest.Wait()
+			if got := records(s, edstest.OpAck, edstest.OpPing); len(got) != 0 {
+				t.Errorf("%v: seen %v", how, got)
+			}
+			if got := records(s, edstest.OpAckLost); len(got) != 1 || got[0].Receipt != receipt {
+				t.Errorf("%v: lost %v", how, got)
+			}
+		})
+	}
+}
+
 func TestFreezeAndThaw(t *testing.T) {
 	inBubble(t, func(t *testing.T, newServer makeServer) {
 		s := newServer()

@@ -100,7 +100,9 @@ func (s *Server) History() []Record {
 func (s *Server) record(r Record) {
 	s.seq++
 	r.Seq, r.Time = s.seq, time.Now()
-	s.history.add(r)
+	if s.history.limit > 0 {
+		s.history.add(r)
+	}
 	if s.conf.onRecord != nil {
 		s.conf.onRecord(r)
 	}

@@ -94,7 +94,11 @@ func (w *wire) Write(p []byte) (int, error) {
 	if w.muted() {
 		return len(p), nil
 	}
-	return w.Conn.Write(p)
+	n, err := w.Conn.Write(p)
+	if err != nil && w.muted() && !w.isShut() {
+		return len(p), nil // the end of the peer is not heard of any more
+	}
+	return n, err
 }
 
 // Read reads for the WebSocket. A muted wire takes all in and hands nothing
@@ -156,6 +160,12 @@ func (w *wire) cutOff() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.shut || w.mute || w.thaw != nil
+}
+
+func (w *wire) isShut() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.shut
 }
 
 func (w *wire) muted() bool {

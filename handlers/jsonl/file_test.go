@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 func open(t *testing.T, path string, opts ...Option) *File {
@@ -239,6 +240,7 @@ func TestFailedWriteThatCannotBeTakenBack(t *testing.T) {
 }
 
 func TestFullDevice(t *testing.T) {
+	faults.Covers(t, "C10")
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")
 	}
@@ -337,6 +339,7 @@ func TestWritersFollowARotation(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
+	faults.Covers(t, "G6")
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	f := open(t, path, RotateAt(400))
 	for _, name := range []string{".lock", ".000000", ".7", ".bak", ".0000002x"} { // none of ours

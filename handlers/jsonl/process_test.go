@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
 // child is a second process that writes to JSONL_TEST_PATH. It prints the id
@@ -179,6 +180,7 @@ func TestProcessKilledAtRandom(t *testing.T) {
 }
 
 func TestDiskThatFillsUp(t *testing.T) {
+	faults.Covers(t, "C10")
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	_, acked := start(t, "small_disk", "d", path)
 	var want []string

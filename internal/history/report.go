@@ -21,8 +21,9 @@ type Report struct {
 	Recovered    int // not known to be taken, and yet handled
 
 	// Explained counts the duplicated effects by the fault that lies before
-	// them. CrashWindows counts the crashes between effect and commit: the
-	// only duplicates that cannot be prevented from outside the handler.
+	// them. CrashWindows counts the events that a crash hit between effect and
+	// commit: the only duplicates that cannot be prevented from outside the
+	// handler. Not each becomes one, since the next run may fail.
 	Explained    map[string]int
 	CrashWindows int
 
@@ -46,17 +47,17 @@ func ReportOf(entries []Entry) Report {
 	for _, k := range ix.keys {
 		r.countEvent(ix, k)
 	}
-	crashes := map[int]bool{}
+	windows := map[window]bool{}
 	for _, k := range ix.keys {
 		for _, s := range ix.runsOf(k) {
 			for _, c := range ix.shared {
 				if c.Op == Crash && c.Actor == s.actor && len(s.effects) > 0 && c.Seq > s.effects[0] && (s.commit < 0 || c.Seq < s.commit) && c.Seq <= s.end+1 {
-					crashes[c.Seq] = true
+					windows[window{c.Seq, k}] = true
 				}
 			}
 		}
 	}
-	r.CrashWindows = len(crashes)
+	r.CrashWindows = len(windows)
 
 	var down *Entry
 	for i, e := range entries {
@@ -82,6 +83,12 @@ func ReportOf(entries []Entry) Report {
 		}
 	}
 	return r
+}
+
+// window is a crash between the effect and the commit of an event.
+type window struct {
+	crash int
+	event key
 }
 
 func (r *Report) countEvent(ix *index, k key) {

@@ -26,6 +26,7 @@ const (
 	LateErr Act = "late"   // fails after its effect
 	Swift   Act = "swift"  // works, in no time
 	Hands   Act = "return" // hands the event back to the service
+	Stops   Act = "stops"  // begins the shutdown of its own process
 )
 
 var errHandler = errors.New("sim: the handler fails")
@@ -101,6 +102,9 @@ func (p *Process) Handle(ctx context.Context, e *eds.Event) error {
 		panic(errHandler)
 	case Exits:
 		runtime.Goexit()
+	}
+	if act == Stops {
+		p.end()
 	}
 	entry(history.Effect, "")
 	if err := p.reach(AfterEffect, e.ID); err != nil {

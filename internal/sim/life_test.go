@@ -336,3 +336,25 @@ func TestBacklogInBulk(t *testing.T) {
 		t.Errorf("%d ok in %d runs", p.report.OK, p.report.Ops[history.Start])
 	}
 }
+
+// TestStuckHandlerDoesNotKeepItsEvent: the store is down when the App gives a
+// stuck handler up, so that the event is left for redelivery instead of being
+// dead-lettered. The handler's goroutine is still there; its lease must end
+// all the same, or nobody can ever take the event over. A random run of the
+// simulation found that.
+func TestStuckHandlerDoesNotKeepItsEvent(t *testing.T) {
+	faults.Covers(t, "C5", "C7", "D9")
+	p := one(t, Scenario{
+		Act: acts(Stuck), Over: 20 * time.Minute,
+		Nemeses: []Nemesis{{"store outage", 20 * time.Second, func(w *World, n int) {
+			if n == 1 { // from 10 to 30 s on; the handler is given up at 35 s
+				w.Store.Down(true)
+				time.Sleep(30 * time.Second)
+				w.Store.Down(false)
+			}
+		}}},
+	})
+	if r := p.report; r.Ops[history.Effect] != 1 || r.Handling.Quantile(1) > 3*time.Minute {
+		t.Errorf("%d effects, after %v", r.Ops[history.Effect], r.Handling.Quantile(1))
+	}
+}

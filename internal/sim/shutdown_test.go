@@ -206,3 +206,20 @@ func TestStopFitsIntoTheGracePeriod(t *testing.T) {
 		t.Errorf("%d effects, %d parked", r.Ops[history.Effect], r.Parked)
 	}
 }
+
+func TestHandlerThatStopsItsOwnProcess(t *testing.T) {
+	faults.Covers(t, "C17")
+	p := one(t, Scenario{
+		Act: acts(Stops),
+		Nemeses: during("successor", func(w *World) {
+			w.mu.Lock()
+			old := w.processes[0]
+			w.mu.Unlock()
+			old.Restart()
+		}),
+	})
+	p.want(t, counts{runs: 1, effects: 1, deliveries: 1, acks: 1})
+	if _, ok := p.took("p1.1"); !ok {
+		t.Error("the process did not end")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing/synctest"
@@ -103,6 +104,9 @@ func (w *World) serverOptions() []edstest.Option {
 
 // observe translates what the service records.
 func (w *World) observe(r edstest.Record) {
+	if strings.HasPrefix(r.EventID, "raw-") {
+		return // a frame of edstest's PublishRaw is no event
+	}
 	e := history.Entry{Actor: "service", Queue: r.Queue, Event: r.EventID, Receipt: r.Receipt, Attempt: r.Attempt}
 	if r.Conn > 0 {
 		e.Conn = "#" + strconv.Itoa(r.Conn)

@@ -272,12 +272,24 @@ func TestWritesAreJoined(t *testing.T) {
 		if got := s.sent()[2:]; fmt.Sprint(got) != "[x y]" {
 			t.Errorf("sent %v", got)
 		}
+		s.in <- text("half")[:4] // which does not make the reader busy
+		synctest.Wait()
+		c.Write([]byte("w"))
+		c.Push()
+		if got := s.sent()[4:]; fmt.Sprint(got) != "[w]" {
+			t.Errorf("sent %v", got)
+		}
+		s.in <- text("half")[4:]
+		<-done
+		done = make(chan struct{})
+		go func() { defer close(done); c.Read(p) }()
+		synctest.Wait()
 		c.Write([]byte("z")) // held, without a Push
 		s.in <- text("wake")
 		<-done
 		c.Interrupt()
 		c.Read(p)
-		if got := s.sent()[4:]; fmt.Sprint(got) != "[z]" {
+		if got := s.sent()[5:]; fmt.Sprint(got) != "[z]" {
 			t.Errorf("sent %v", got)
 		}
 	})

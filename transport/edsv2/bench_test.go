@@ -1,6 +1,7 @@
 package edsv2
 
 import (
+	"context"
 	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
@@ -8,9 +9,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 // sized returns an event of about n bytes.
@@ -103,11 +107,11 @@ func wire(text string) []byte {
 func BenchmarkFrameToAck(b *testing.B) {
 	for _, n := range []int{400, 4096} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			net := &endless{}
+			network := &endless{}
 			for i := range 20000 {
-				net.frames = append(net.frames, wire(sized(n, i))...)
+				network.frames = append(network.frames, wire(sized(n, i))...)
 			}
-			tr := New("wss://localhost", "my-queue", APIKey("k"), HTTPClient(&http.Client{Transport: net}),
+			tr := New("wss://localhost", "my-queue", APIKey("k"), HTTPClient(&http.Client{Transport: network}),
 				Logger(slog.New(slog.DiscardHandler)))
 			b.SetBytes(int64(n))
 			b.ReportAllocs()
@@ -120,7 +124,7 @@ func BenchmarkFrameToAck(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(net.writes)/float64(b.N), "writes/op")
+			b.ReportMetric(float64(network.writes)/float64(b.N), "writes/op")
 			b.StopTimer()
 			tr.session.Load().conn.Fail(io.EOF)
 			tr.Close(b.Context())
@@ -153,5 +157,110 @@ func BenchmarkJSON(b *testing.B) {
 				json.Unmarshal(e.FramePayload, &f)
 			}
 		})
+	}
+}
+
+// echo is a service on loopback TCP that keeps window events in flight.
+func echo(b *testing.B, size, window int) string {
+	events := []byte(nil)
+	for i := range window {
+		events = append(events, wire(sized(size, i))...)
+	}
+	// The receipts are of one length, and so are the masked frames of their
+	// acknowledgements.
+	ack := 4 + 4 + len(appendAck(nil, "7a1f9a86-30d5-4c0e-8d53-000000000001"))
+	if ack > 4+4+125 {
+		b.Fatal("the length does not fit")
+	}
+	ack -= 2
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, _ := (&endless{}).RoundTrip(r)
+		for k, v := range resp.Header {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(101)
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		buf := make([]byte, ack*window)
+		for {
+			if _, err := c.Write(events); err != nil {
+				return
+			}
+			if _, err := io.ReadFull(c, buf); err != nil {
+				return
+			}
+		}
+	})}
+	go srv.Serve(l)
+	b.Cleanup(func() { srv.Close() })
+	return "ws://" + l.Addr().String()
+}
+
+// BenchmarkLoopback is the transport over TCP, and beside it the loop that one
+// would write by hand after the vendor's pseudo-code.
+func BenchmarkLoopback(b *testing.B) {
+	for _, size := range []int{400, 4096} {
+		for _, window := range []int{1, 16, 256} {
+			name := fmt.Sprintf("%dB/window%d", size, window)
+			b.Run(name+"/transport", func(b *testing.B) {
+				tr := New(echo(b, size, window), "my-queue", APIKey("k"), Logger(slog.New(slog.DiscardHandler)))
+				b.ReportAllocs()
+				for b.Loop() {
+					d, err := tr.Receive(b.Context())
+					if err != nil {
+						b.Fatal(err)
+					}
+					if err := tr.Ack(b.Context(), d); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StopTimer()
+				tr.session.Load().conn.Fail(io.EOF)
+				tr.Close(b.Context())
+			})
+			b.Run(name+"/hand", func(b *testing.B) {
+				ctx, cancel := context.WithCancel(b.Context())
+				defer cancel()
+				ws, _, err := websocket.Dial(ctx, echo(b, size, window), nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer ws.CloseNow()
+				b.ReportAllocs()
+				for b.Loop() {
+					_, data, err := ws.Read(ctx)
+					if err != nil {
+						b.Fatal(err)
+					}
+					var in struct {
+						FrameType    string
+						FramePayload struct {
+							EventID, EventType, ReceiptID, EventTs, QueueName string
+							EventPayload                                      json.RawMessage
+						}
+					}
+					if err := json.Unmarshal(data, &in); err != nil {
+						b.Fatal(err)
+					}
+					type receipt struct {
+						ReceiptID string `json:"receiptId"`
+					}
+					out, _ := json.Marshal(struct {
+						FrameType    string  `json:"frameType"`
+						FramePayload receipt `json:"framePayload"`
+					}{"ACK_EVENT", receipt{in.FramePayload.ReceiptID}})
+					if err := ws.Write(ctx, websocket.MessageText, out); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

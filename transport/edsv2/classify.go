@@ -1,6 +1,8 @@
 package edsv2
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -67,8 +69,10 @@ type ending struct {
 	class class
 	code  int   // HTTP status or close code; 0 for none
 	err   error // holds neither key nor URL
-	// retryAfter is the pause that the service asked for.
+	// retryAfter is the least pause: what the service asked for, or what is
+	// fit for something that only a person can mend.
 	retryAfter time.Duration
+	alarm      bool // somebody should know
 }
 
 const (
@@ -79,7 +83,15 @@ const (
 // refusal judges a failed dial.
 func (t *Transport) refusal(resp *http.Response, err error, key string) ending {
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
-		return ending{err: t.safe("cannot connect to "+t.host, err, key)}
+		end := ending{err: t.safe("cannot connect to "+t.host, err, key)}
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			end.retryAfter, end.alarm = t.backoffMax/2, true
+		}
+		if pe, ok := errors.AsType[proxyError](err); ok {
+			end.class, end.code = badSetting, int(pe)
+			end.err = t.endError(end, fmt.Sprintf("the proxy answered %d", int(pe)), "")
+		}
+		return end
 	}
 	end := ending{class: ofStatus(resp.StatusCode), code: resp.StatusCode}
 	var body []byte
@@ -101,6 +113,19 @@ func (t *Transport) refusal(resp *http.Response, err error, key string) ending {
 	}
 	end.err = t.endError(end, fmt.Sprintf("the service answered %d", resp.StatusCode), reason)
 	return end
+}
+
+// proxyError is the status with which a proxy refuses a tunnel for want of
+// credentials, which no repetition mends.
+type proxyError int
+
+func (e proxyError) Error() string { return fmt.Sprintf("the proxy answered %d", int(e)) }
+
+func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusProxyAuthRequired {
+		return proxyError(resp.StatusCode)
+	}
+	return nil
 }
 
 // closing judges the end of an established connection.

@@ -67,12 +67,15 @@ func (t *Transport) dial(ctx context.Context, key string) (ending, error) {
 		return end, end.err
 	}
 	s := newSession(t, ws, conn, key)
+	s.doubted = t.standby.Waiting()
 	t.mu.Lock()
 	closed := t.closed
 	if !closed {
 		t.session.Store(s)
 		t.connects++
-		t.enter(eds.Connected)
+		if !s.doubted {
+			t.enter(eds.Connected)
+		}
 	}
 	t.mu.Unlock()
 	if closed {
@@ -124,7 +127,11 @@ func (t *Transport) after(ctx context.Context, end ending, key string) error {
 		t.log.Info("eds: queue is held by another client, standing by", append(attrs, "pause", pause)...)
 	default:
 		pause = max(t.backoff.Next(), end.retryAfter)
-		t.log.Warn("eds: not connected", append(attrs, "pause", pause)...)
+		level := slog.LevelWarn
+		if end.alarm {
+			level = slog.LevelError
+		}
+		t.log.Log(ctx, level, "eds: not connected", append(attrs, "pause", pause)...)
 	}
 	t.notBefore = time.Now().Add(pause)
 	t.mu.Lock()
@@ -190,6 +197,7 @@ func (s *settings) httpClient() *http.Client {
 		base = http.DefaultTransport.(*http.Transport).Clone()
 		// No connection stays behind after a refusal.
 		base.DisableKeepAlives = true
+		base.OnProxyConnectResponse = proxyAnswered
 	case ok && s.dialContext != nil:
 		base = base.Clone()
 	default:

@@ -19,6 +19,7 @@ import (
 
 var connectionFaults = []fault{
 	{"B1", testMute},
+	{"B1/silent", testSilent},
 	{"B2", testIdleDay},
 	{"B3", func(t *testing.T) { testEnds(t, func(p *peer) { p.ws.Close(1001, "Going away") }) }},
 	{"B4", func(t *testing.T) { testEnds(t, func(p *peer) { p.ws.CloseNow() }) }},
@@ -58,6 +59,26 @@ func testMute(t *testing.T) {
 	}
 	if err := tr.Status().Err; err == nil {
 		t.Error("no cause")
+	}
+}
+
+// testSilent has a peer that takes everything and says nothing.
+func testSilent(t *testing.T) {
+	for _, interval := range []time.Duration{150 * time.Second, 3 * time.Second} {
+		s := newService(t, accept(func(p *peer) {
+			p.send(event(fmt.Sprint("e", p.n), fmt.Sprint("r", p.n)))
+			p.rest()
+		}))
+		tr := s.client(PingInterval(interval))
+		must(t, tr)
+		start := time.Now()
+		must(t, tr)
+		if took := time.Since(start) - 10*time.Second; took < interval*8/10 || took > interval*12/10+time.Second {
+			t.Errorf("pings every %v: noticed %v after the time-out", interval, took)
+		}
+		if err := tr.Status().Err; err == nil || !strings.Contains(err.Error(), "ping") {
+			t.Errorf("err = %v", err)
+		}
 	}
 }
 
@@ -317,7 +338,10 @@ func testPausedReaderIsNotDead(t *testing.T) {
 }
 
 func testManyReconnects(t *testing.T) {
-	const times = 10_000
+	times := 10_000
+	if testing.Short() {
+		times = 1000
+	}
 	s := newService(t, accept(func(p *peer) {
 		p.send(event("e", fmt.Sprint("r", p.n)))
 		if p.n < times {
@@ -342,7 +366,7 @@ func testManyReconnects(t *testing.T) {
 	if after := runtime.NumGoroutine(); after > before+2 {
 		t.Errorf("%d goroutines, %d before", after, before)
 	}
-	if st := tr.Status(); st.Connects != times {
+	if st := tr.Status(); st.Connects != uint64(times) {
 		t.Errorf("%+v", st)
 	}
 	s.mu.Lock()

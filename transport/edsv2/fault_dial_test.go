@@ -23,8 +23,33 @@ var dialFaults = []fault{
 	{"A2", func(t *testing.T) { refusedKey(t, refuse(403, "wrong key "+canary), 403) }},
 	{"A3", func(t *testing.T) { refusedKey(t, closing(4401, "bad key "+canary), 4401) }},
 	{"A3/4403", func(t *testing.T) { refusedKey(t, closing(4403, "bad key"), 4403) }},
-	{"A4", func(t *testing.T) { standby(t, refuse(409, "held"), 12*time.Minute) }},
-	{"A5", func(t *testing.T) { standby(t, closing(4409, "held"), 12*time.Minute) }},
+	{"A4", func(t *testing.T) { standby(t, refuse(409, "held"), 0) }},
+	{"A5", func(t *testing.T) { standby(t, closing(4409, "held"), 0) }},
+	{"A5/late", func(t *testing.T) {
+		standby(t, accept(func(p *peer) {
+			time.Sleep(900 * time.Millisecond)
+			p.ws.Close(4409, "held")
+		}), 900*time.Millisecond)
+	}},
+	{"A5/silent", func(t *testing.T) {
+		s := newService(t, nil)
+		s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
+			if n == 1 {
+				refuse(409, "")(n, w, r)
+				return
+			}
+			accept(func(p *peer) { p.rest() })(n, w, r)
+		}
+		tr := s.client()
+		until(t, tr, 5*time.Second)
+		if st := tr.Status(); st.State != eds.Standby || st.Connects != 1 {
+			t.Errorf("%+v", st)
+		}
+		until(t, tr, 10*time.Second)
+		if st := tr.Status(); st.State != eds.Connected {
+			t.Errorf("%+v", st)
+		}
+	}},
 	{"A6", testOwnStaleConnection},
 	{"A7", testRotatedKey},
 	{"A8", testRetryAfter},
@@ -32,6 +57,9 @@ var dialFaults = []fault{
 	{"A10", testWrongSetting},
 	{"A11", func(t *testing.T) {
 		dialErrors(t, &net.DNSError{Err: "no such host", Name: "eds.example", IsNotFound: true}, "no such host")
+	}},
+	{"A11/telltale", func(t *testing.T) { // the key in an error is found by the client's checks
+		dialErrors(t, fmt.Errorf("odd proxy: header %q\nrefused", "api-key "+canary), "odd proxy")
 	}},
 	{"A12", testBlackHole},
 	{"A13", testUntrustedCertificate},
@@ -70,7 +98,9 @@ func refusedKey(t *testing.T, answer func(int, http.ResponseWriter, *http.Reques
 	}
 }
 
-func standby(t *testing.T, answer func(int, http.ResponseWriter, *http.Request), lasts time.Duration) {
+// standby has the queue held for twelve minutes; each refusal takes so long.
+func standby(t *testing.T, answer func(int, http.ResponseWriter, *http.Request), takes time.Duration) {
+	const lasts = 12 * time.Minute
 	start := time.Now()
 	serve := accept(func(p *peer) {
 		p.send(event("e1", "r1"))
@@ -93,6 +123,7 @@ func standby(t *testing.T, answer func(int, http.ResponseWriter, *http.Request),
 	}
 	gaps := s.gaps()
 	for i, g := range gaps {
+		g -= takes
 		switch {
 		case i < 3 && (g < 900*time.Millisecond || g > 1300*time.Millisecond):
 			t.Errorf("gap %d is %v, want about 1 s", i, g)
@@ -323,7 +354,7 @@ func testUntrustedCertificate(t *testing.T) {
 					Time: func() time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC) }}}}))
 	}
 	bad := client("wrong.example")
-	until(t, bad, time.Minute)
+	until(t, bad, 5*time.Minute)
 	if err := bad.Status().Err; err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("err = %v", err)
 	}
@@ -466,6 +497,20 @@ func testProxy(t *testing.T) {
 	_, err := tr.Receive(t.Context())
 	if ce, ok := errors.AsType[*eds.ConfigError](err); !ok || !strings.Contains(ce.Reason, "407") {
 		t.Errorf("Receive = %v", err)
+	}
+
+	// The same for a tunnel.
+	tr = New("wss://eds.example", "my-queue", APIKey(canary), DialContext(s.DialContext))
+	defer tr.Close(t.Context())
+	tr.client.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128"})
+	_, err = tr.Receive(t.Context())
+	if ce, ok := errors.AsType[*eds.ConfigError](err); !ok || !strings.Contains(ce.Reason, "407") {
+		t.Errorf("Receive = %v", err)
+	}
+	for _, key := range s.keys[1:] {
+		if key != "" {
+			t.Error("the proxy was told the key")
+		}
 	}
 }
 

@@ -34,6 +34,10 @@ type session struct {
 	done  chan struct{} // ends the keep-alive
 	pings sync.WaitGroup
 
+	// doubted: the queue was held by another client before, and the service
+	// may tell only by a close code that it still is.
+	doubted bool
+
 	over   atomic.Bool // its receipts are lost
 	heard  atomic.Bool // a message came in
 	proven atomic.Bool // an event was acknowledged
@@ -110,7 +114,10 @@ func (s *session) read() error {
 		}
 		if err == io.EOF {
 			s.reader = nil
-			s.heard.Store(true)
+			if !s.heard.Load() {
+				s.heard.Store(true)
+				s.t.believe()
+			}
 			return nil
 		}
 		if err != nil {

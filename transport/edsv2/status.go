@@ -126,9 +126,12 @@ func (t *Transport) Status() eds.Status {
 			st.LastRead = read
 		}
 		st.Unconfirmed = s.unconfirmed()
-		if st.State == eds.Connected && s.conn.Err() != nil {
+		switch {
+		case s.conn.Err() != nil && st.State == eds.Connected:
 			// It broke while nobody was in Receive.
 			st.State = eds.Connecting
+		case st.State == eds.Standby && time.Since(s.since) >= settled:
+			st.State, st.Since = eds.Connected, s.since
 		}
 	}
 	if at := t.lastEvent.Load(); at != 0 {
@@ -138,6 +141,13 @@ func (t *Transport) Status() eds.Status {
 		st.Skipped += t.counters.skipped[i].Load()
 	}
 	return st
+}
+
+// believe notes that the connection was no refusal in disguise.
+func (t *Transport) believe() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.enter(eds.Connected)
 }
 
 // enter changes the state. The caller holds the lock.
