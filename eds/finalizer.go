@@ -48,7 +48,9 @@ func (l *lanes) call(r *run) (err error, panicked bool) {
 				slog.Any("err", err), slog.String("stack", string(err.(*PanicError).Stack)))
 			return
 		}
-		l.takeOver(r, ErrGoexit)
+		if !l.takeOver(r, ErrGoexit) {
+			l.finish(r, ErrGoexit) // was given up: nothing to settle
+		}
 	}()
 	err = l.app.process(r, r.event)
 	returned = true
@@ -77,6 +79,9 @@ func (l *lanes) succeed(r *run, verdict error) *run {
 		second:  true,
 		verdict: Permanent(verdict),
 	}
+	if second.broken && verdict != ErrStuck {
+		second.watched = r.watched // r has ended, and no other pass will register anew
+	}
 	second.parent = l.works
 	l.startClock(second)
 	l.held[r.heldAs] = second
@@ -92,13 +97,13 @@ func (l *lanes) succeed(r *run, verdict error) *run {
 }
 
 // takeOver continues a run whose goroutine is lost: stuck in a handler, or
-// ended by one.
-func (l *lanes) takeOver(r *run, verdict error) {
+// ended by one. It returns false when the run was given up already.
+func (l *lanes) takeOver(r *run, verdict error) bool {
 	l.mu.Lock()
 	second := l.succeed(r, verdict)
 	if second == nil {
 		l.mu.Unlock()
-		return
+		return false
 	}
 	receives := l.inline == second
 	if receives {
@@ -124,6 +129,7 @@ func (l *lanes) takeOver(r *run, verdict error) {
 			l.work(l.next())
 		}
 	}()
+	return true
 }
 
 // finish settles all deliveries of a run with the outcome that err tells, and

@@ -114,7 +114,7 @@ func (t *tracing) wrap(next eds.Handler) eds.Handler {
 		eds.OnSettled(ctx, func(s eds.Settled) { t.acked(ctx, q, s) })
 		returned := false
 		defer func() {
-			t.end(ctx, span, e, err, returned)
+			t.end(ctx, span, q, e, err, returned)
 		}()
 		err = next(ctx, e)
 		returned = true
@@ -146,7 +146,7 @@ func (t *tracing) start(ctx context.Context, e *eds.Event, q *queueSpans) (start
 	return t.tracer.Start(ctx, q.process, opts...)
 }
 
-func (t *tracing) end(ctx context.Context, span trace.Span, e *eds.Event, err error, returned bool) {
+func (t *tracing) end(ctx context.Context, span trace.Span, q *queueSpans, e *eds.Event, err error, returned bool) {
 	defer contain("middleware: span processor")
 	defer span.End()
 	outcome := eds.OutcomeOf(err)
@@ -161,7 +161,7 @@ func (t *tracing) end(ctx context.Context, span trace.Span, e *eds.Event, err er
 		span.SetAttributes(semconv.ErrorTypeKey.String(errorType(ctx, err)))
 	}
 	if !t.early {
-		span.SetAttributes(t.queue(e).processAttrs...)
+		span.SetAttributes(q.processAttrs...)
 	}
 	span.SetAttributes(
 		semconv.MessagingMessageID(clip(e.ID, wireLimit)),

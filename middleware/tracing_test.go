@@ -90,6 +90,7 @@ func TestTracingTellsFailuresFromTheRest(t *testing.T) {
 		"failed":           {errBoom, "failed", "*errors.errorString"},
 		"permanent":        {eds.Permanent(errBoom), "failed", "*errors.errorString"},
 		"gave up":          {&GaveUpError{3, eds.RetryAfter(&typedError{}, 1)}, "failed", "crm_down"},
+		"gave up plainly":  {&GaveUpError{3, errBoom}, "failed", "*errors.errorString"},
 		"dead letter":      {eds.DeadLettered(errBoom), "dead-lettered", "*errors.errorString"},
 		"no dead letter":   {eds.Redeliver(errors.Join(&typedError{}, &SinkError{errBoom})), "redeliver", "crm_down"},
 		"panic":            {&eds.PanicError{Value: errBoom}, "failed", "panic"},

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/eventdelivery/eds-go/eds/edstest"
+)
+
+const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// endpoint is where events are sent. It answers by the event's payload: a
+// number is the status, for each try the next of a list.
+type endpoint struct {
+	*httptest.Server
+	mu    sync.Mutex
+	tries map[string]int
+	heads []http.Header
+	body  []string
+}
+
+func endpointFor(t *testing.T, header ...string) *endpoint {
+	e := &endpoint{tries: map[string]int{}}
+	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		id := r.Header.Get("Ce-Id")
+		e.heads, e.body = append(e.heads, r.Header), append(e.body, string(body))
+		var statuses []int
+		_ = json.Unmarshal(body, &statuses)
+		n := e.tries[id]
+		e.tries[id]++
+		status := http.StatusNoContent
+		if len(statuses) > 0 {
+			status = statuses[min(n, len(statuses)-1)]
+		}
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(e.Server.Close)
+	return e
+}
+
+func (e *endpoint) tried(id string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tries[id]
+}
+
+func forwarding(srv *edstest.Server, e *endpoint, more ...string) []string {
+	return append([]string{"forward", "--url", srv.URL(), "--queue", "orders", "--api-key", canary, "--to", e.URL + "/events"}, more...)
+}
+
+func TestForward(t *testing.T) {
+	srv := service(t)
+	e := endpointFor(t, "Retry-After", "0")
+	taken := publish(t, srv, "ORDER", ` {"n":9007199254740993} `)
+	recovered := publish(t, srv, "ORDER", `[503,429,200]`)
+	gone := publish(t, srv, "ORDER", `[410]`)
+	down := publish(t, srv, "ORDER", `[500]`)
+	moved := publish(t, srv, "ORDER", `[302]`)
+	file := t.TempDir() + "/dead.jsonl"
+	c := start(t, forwarding(srv, e, "--secret", secret, "--dead-letter", file, "--attempts", "3"))
+	acked(t, srv, taken, recovered, gone, down, moved)
+	c.stops()
+	closedCleanly(t, srv)
+
+	for id, want := range map[string]int{taken: 1, recovered: 3, gone: 1, down: 3, moved: 1} {
+		if got := e.tried(id); got != want {
+			t.Errorf("%s was sent %d times, not %d", id, got, want)
+		}
+	}
+	verify := must[*standardwebhooks.Webhook](t)(standardwebhooks.NewWebhook(secret))
+	for i, head := range e.heads {
+		if err := verify.Verify([]byte(e.body[i]), head); err != nil {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	if h := e.heads[0]; h.Get("Ce-Type") != "ORDER" || h.Get("Ce-Specversion") != "1.0" || h.Get("Content-Type") != "application/json" || strings.TrimSpace(e.body[0]) != `{"n":9007199254740993}` {
+		t.Errorf("%v %q", h, e.body[0])
+	}
+	code, out, errs := invoke(t, "deadletters", "show", file)
+	var dead []string
+	for _, l := range parse(t, out) {
+		dead = append(dead, l.ID)
+	}
+	if code != 0 || !slices.Equal(dead, []string{gone, down, moved}) {
+		t.Errorf("exit %d, dead letters %v\n%s", code, dead, errs)
+	}
+	if strings.Contains(c.logged(), secret) {
+		t.Error("the secret was logged")
+	}
+}
+
+// Without a file for dead letters what failed stays with the service.
+func TestForwardWithoutDeadLetters(t *testing.T) {
+	srv := service(t)
+	e := endpointFor(t)
+	failed, good := publish(t, srv, "ORDER", `[400,204]`), publish(t, srv, "ORDER", `{}`)
+	poison := publishFrame(t, srv, frame(`"eventType":"T"`))
+	c := start(t, forwarding(srv, e, "--structured=false"))
+	acked(t, srv, good, poison)
+	if got := srv.Queue("orders").Unacked(); !slices.Equal(got, []string{failed}) {
+		t.Fatalf("unacknowledged are %v", got)
+	}
+	srv.Queue("orders").Expire()
+	acked(t, srv, failed)
+	c.stops()
+	if n := e.tried(failed); n != 2 {
+		t.Errorf("sent %d times", n)
+	}
+}
+
+// In structured mode the body is the whole CloudEvent.
+func TestForwardStructured(t *testing.T) {
+	srv := service(t)
+	e := endpointFor(t)
+	id := publish(t, srv, "ORDER", `{"n":1}`)
+	c := start(t, forwarding(srv, e, "--structured"))
+	acked(t, srv, id)
+	c.stops()
+	got := parse(t, e.body[0]+"\n")[0]
+	if got.ID != id || string(got.Data) != `{"n":1}` || !strings.HasPrefix(e.heads[0].Get("Content-Type"), "application/cloudevents+json") {
+		t.Errorf("%s %s", e.heads[0], e.body[0])
+	}
+}
