@@ -56,11 +56,6 @@ func (c *lazyContext) Err() error {
 }
 
 func (c *lazyContext) Value(key any) any {
-	if _, ok := key.(*int); ok {
-		// The key under which context.Cause looks for the standard context,
-		// which must exist once there is a cause; see context.cancelCtxKey.
-		c.Err()
-	}
 	c.mu.Lock()
 	real := c.real
 	c.mu.Unlock()

@@ -30,6 +30,7 @@ type Delivery struct {
 	Err error
 
 	// Tag belongs to the transport, which finds there what it needs to settle
-	// the delivery, such as the connection that brought it.
+	// the delivery, such as the connection that brought it. It must be
+	// comparable: a delivery with the Receipt and Tag of another is the same.
 	Tag any
 }

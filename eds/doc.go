@@ -31,7 +31,7 @@
 //   - event, delivery, transport, handler: the nouns
 //   - outcome, errors: what a handler can say and what becomes of it
 //   - app, options, routes, order: building and running an App
-//   - lanes, receive, watch: when an event runs
+//   - lanes, receive, workers, watch: when an event runs, and on which goroutine
 //   - run, context: one event's processing and its context
 //   - finalizer: how it ends
 //   - health: what an operator sees

@@ -254,14 +254,13 @@ func (l *lanes) drain() []*run {
 	l.idle = nil
 	var left []*run
 	for _, r := range l.held {
-		r.behind = nil
+		r.behind = nil // what is given back follows nobody
 		if r.started.IsZero() {
 			left = append(left, r)
 			delete(l.held, r.heldAs)
 		}
 	}
 	l.ready, l.waiting = fifo{}, 0
-	clear(l.keys)
 	slices.SortFunc(left, func(a, b *run) int { return cmp.Compare(a.id, b.id) })
 	return left
 }

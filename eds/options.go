@@ -38,7 +38,8 @@ func (c *config) refuse(setting, value, reason string) {
 
 // Concurrency lets up to n events run side by side, in any order; with
 // OrderBy, events of one key still run one after another. The default is 1:
-// events run in the order in which they came.
+// events run in the order in which they came. No more run than Buffer allows
+// in memory, so raise both for more than 256.
 func Concurrency(n int) Option {
 	return func(c *config) {
 		if n < 1 {
@@ -52,7 +53,8 @@ func Concurrency(n int) Option {
 // OrderBy keeps the order of events for which key returns the same string,
 // while Concurrency runs those of different keys side by side. key is called
 // once per delivery, from one goroutine at a time, and must be quick. It sees
-// no delivery that cannot be read.
+// no delivery that cannot be read. When it panics, the event fails like one
+// whose handler did.
 func OrderBy(key func(*Event) string) Option {
 	return func(c *config) {
 		if key == nil {

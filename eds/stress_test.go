@@ -111,7 +111,7 @@ func (c *chaos) keyOf(e *eds.Event) string {
 func (c *chaos) publish(ctx context.Context) {
 	for i := range 150 {
 		select {
-		case <-time.After(c.some("pause", i)):
+		case <-time.After(c.time(c.pick([]int{1, 1, 10, 1000}[c.pick(4, "limit", i)], "pause", i))):
 		case <-ctx.Done():
 			return
 		}

@@ -13,6 +13,10 @@ import (
 // be called at any time, from any goroutine, beside Receive and each other.
 // Close is called once, after the last Receive has returned.
 //
+// Unlike a handler's, a transport's panic is not recovered: it ends the
+// process, and what was not acknowledged comes again. Its methods must not end
+// the goroutine.
+//
 // The contract is executable: run transporttest against your transport.
 type Transport interface {
 	// Receive returns the next delivery. It connects, and after a lost

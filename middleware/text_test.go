@@ -8,12 +8,12 @@ import (
 
 func TestClip(t *testing.T) {
 	for in, want := range map[string]string{
-		"":             "",
-		"short":        "short",
-		"12345678":     "12345678",
-		"123456789":    "12345678…",
-		"1234567ä":     "1234567…", // not through a rune
-		"a\xffb":        "a\uFFFDb",
+		"":               "",
+		"short":          "short",
+		"12345678":       "12345678",
+		"123456789":      "12345678…",
+		"1234567ä":       "1234567…", // not through a rune
+		"a\xffb":         "a\uFFFDb",
 		"\xffa\xffa\xff": "\uFFFDa\uFFFDa…", // the replacements count, too
 	} {
 		if got := clip(in, 8); got != want {

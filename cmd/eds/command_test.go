@@ -100,7 +100,8 @@ func start(t *testing.T, args []string, changes ...change) *command {
 	t.Helper()
 	c := &command{t: t, ctx: watchdog(t), cmd: exec.Command(os.Args[0], args...),
 		done: make(chan struct{}), changed: make(chan struct{})}
-	c.cmd.Env = append(quiet(), asCommand+"=1")
+	// The race detector sleeps for a second at the end of a process.
+	c.cmd.Env = append(quiet(), asCommand+"=1", "GORACE=atexit_sleep_ms=0")
 	for _, change := range changes {
 		change(c)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -31,14 +30,16 @@ func (d dedupeSetting) Validate() error {
 	return fmt.Errorf("--dedupe %q: must be memory, off, or a URL such as redis://HOST:PORT/DB", d.redacted())
 }
 
-// redacted is what may be shown: no user, password or query.
+// redacted is what may be shown: no user, password or query, also of what is
+// no URL.
 func (d dedupeSetting) redacted() string {
-	u, err := url.Parse(string(d))
-	if err != nil {
-		return "[redacted]"
+	scheme, rest, found := strings.Cut(string(d), "://")
+	if !found {
+		return string(d)
 	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	rest, _, _ = strings.Cut(rest, "?")
+	return scheme + "://" + rest
 }
 
 // redisLog takes what the Redis client says by itself, such as that it cannot

@@ -200,8 +200,8 @@ func TestReportCountsWhatJepsenCounts(t *testing.T) {
 	r := ReportOf(join(
 		enqueue("ok"), deliver("ok", "r1", "c1"), run("p1", "ok", "t1"), commit("p1", "ok"),
 		enqueue("lost"), deliver("lost", "r2", "c1"),
-		Entry{Op: Enqueue, Queue: "q", Event: "recovered", Result: Unconfirmed}, run("p1", "recovered", "t2"),
-		run("p1", "unexpected", "t3"),
+		Entry{Op: Enqueue, Queue: "q", Event: "recovered", Result: Unconfirmed}, run("p1", "recovered", "t2"), commit("p1", "recovered"),
+		run("p1", "unexpected", "t3"), commit("p1", "unexpected"),
 		enqueue("twice"), start("p1", "twice", "t4"), effect("p1", "twice", "t4"), Entry{Actor: "p1", Op: Crash},
 		deliver("twice", "r3", "c2"), run("p1", "twice", "t5"),
 	))

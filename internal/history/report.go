@@ -51,7 +51,7 @@ func ReportOf(entries []Entry) Report {
 	for _, k := range ix.keys {
 		for _, s := range ix.runsOf(k) {
 			for _, c := range ix.shared {
-				if c.Op == Crash && c.Actor == s.actor && len(s.effects) > 0 && c.Seq > s.effects[0] && (s.commit < 0 || c.Seq < s.commit) && c.Seq <= s.end+1 {
+				if s.hitInWindow(c) {
 					windows[window{c.Seq, k}] = true
 				}
 			}

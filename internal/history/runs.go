@@ -9,7 +9,7 @@ type span struct {
 	start, end   int // numbers of entries; end is the history's length when it never ended
 	result       string
 	effects      []int
-	commit       int // the first commit of its process after its first effect; -1 for none
+	commit       int // when its process first tried to commit after its effect; -1 for never
 }
 
 // runsOf puts the runs of one event together, in the order in which they began.
@@ -35,7 +35,7 @@ func (ix *index) runsOf(k key) []*span {
 			if s := find(e.Token); s != nil {
 				s.end, s.result = e.Seq, e.Result
 			}
-		case Commit:
+		case Commit, StoreFault:
 			for _, s := range spans {
 				if s.actor == e.Actor && s.commit < 0 && len(s.effects) > 0 {
 					s.commit = e.Seq
@@ -131,16 +131,17 @@ func (ix *index) doubles(k key) (extra []int, reasons []string) {
 // crashInWindow tells whether the process of a run died after the effect and
 // before the commit: the one window that cannot be closed from outside.
 func (ix *index) crashInWindow(s *span, before int) bool {
-	if len(s.effects) == 0 {
-		return false
-	}
 	for _, c := range ix.shared {
-		if c.Op == Crash && c.Actor == s.actor && c.Seq > s.effects[0] && c.Seq < before &&
-			(s.commit < 0 || c.Seq < s.commit) {
+		if c.Seq < before && s.hitInWindow(c) {
 			return true
 		}
 	}
 	return false
+}
+
+func (s *span) hitInWindow(c Entry) bool {
+	return c.Op == Crash && c.Actor == s.actor && len(s.effects) > 0 && c.Seq > s.effects[0] &&
+		(s.commit < 0 || c.Seq < s.commit)
 }
 
 // storeFaults returns what let the right to run slip between two entries.

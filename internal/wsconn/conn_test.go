@@ -261,21 +261,26 @@ func TestWritesAreJoined(t *testing.T) {
 			t.Errorf("sent %v", got)
 		}
 
-		// With a reader that waits, everything goes at once.
+		// With a reader that waits, everything goes at once, together with
+		// what other goroutines write at the same moment.
 		done := make(chan struct{})
 		go func() { defer close(done); c.Read(p) }()
 		synctest.Wait()
+		before := time.Now()
 		c.Write([]byte("x"))
 		c.Push()
+		synctest.Wait()
 		c.Write([]byte("y"))
 		c.Push()
-		if got := s.sent()[2:]; fmt.Sprint(got) != "[x y]" {
+		synctest.Wait()
+		if got := s.sent()[2:]; fmt.Sprint(got) != "[x y]" || !time.Now().Equal(before) {
 			t.Errorf("sent %v", got)
 		}
 		s.in <- text("half")[:4] // which does not make the reader busy
 		synctest.Wait()
 		c.Write([]byte("w"))
 		c.Push()
+		synctest.Wait()
 		if got := s.sent()[4:]; fmt.Sprint(got) != "[w]" {
 			t.Errorf("sent %v", got)
 		}

@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -27,6 +28,7 @@ type held struct {
 	sent     time.Time   // when the last flush ended
 	timer    *time.Timer // made when first needed
 	armed    bool
+	next     bool  // a goroutine is about to flush
 	err      error // why the connection is over; nil while it is not
 }
 
@@ -51,7 +53,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 // most, so that it goes out together with what follows; else it goes at once.
 // Its error says that the connection is over.
 func (c *Conn) Push() error {
-	if c.awaiting.Load() != 0 || !c.unread.Load() {
+	if c.awaiting.Load() != 0 {
+		return c.flushNext()
+	}
+	if !c.unread.Load() {
 		return c.Flush()
 	}
 	h := &c.held
@@ -74,6 +79,26 @@ func (c *Conn) Push() error {
 		h.timer.Reset(holdBack)
 	}
 	return nil
+}
+
+// flushNext flushes once the goroutines that are ready to run have run: when
+// many events are at work side by side, as behind a store that answers many at
+// once, their answers go out together.
+func (c *Conn) flushNext() error {
+	h := &c.held
+	h.Lock()
+	defer h.Unlock()
+	if !h.next && len(h.out) > 0 && h.err == nil {
+		h.next = true
+		go func() {
+			runtime.Gosched()
+			h.Lock()
+			h.next = false
+			h.Unlock()
+			_ = c.Flush() // who writes next learns of its error
+		}()
+	}
+	return h.err
 }
 
 func (c *Conn) overdue() {
