@@ -363,7 +363,9 @@ func testManyReconnects(t *testing.T) {
 		}
 	}
 	synctest.Wait()
-	if after := runtime.NumGoroutine(); after > before+2 {
+	// The runtime has goroutines of its own that come and go; a leak would be
+	// one per reconnect.
+	if after := runtime.NumGoroutine(); after > before+times/100 {
 		t.Errorf("%d goroutines, %d before", after, before)
 	}
 	if st := tr.Status(); st.Connects != uint64(times) {
