@@ -119,7 +119,7 @@ func dial(ctx context.Context, spec Spec) (*websocket.Conn, error) {
 // ended turns the end of a connection that ctx brought about into nil.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // ctx was to end it
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func bench(args []string) error {
 		}
 	}
 	printMachine(os.Stdout, p)
-	var progress io.Writer = io.Discard
+	progress := io.Discard
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		progress = os.Stderr
 	}

@@ -279,7 +279,7 @@ func (s *session) read() (time.Time, error) {
 
 // text takes an acknowledgement or a ping.
 func (s *session) text(message []byte, now time.Duration) error {
-	receipt := message
+	var receipt []byte
 	if prefix := len(ackPrefix); len(message) == prefix+idLength+len(idSuffix) && string(message[:prefix]) == ackPrefix {
 		receipt = message[prefix : prefix+idLength]
 	} else {

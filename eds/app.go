@@ -186,7 +186,6 @@ func (a *App) giveBack(l *lanes, left []*run) {
 		l.settle(ctx, r, r.later, &Settled{Outcome: Redelivered})
 		l.mu.Lock()
 		l.outcomes[Redelivered] += uint64(1 + len(r.later))
-		l.forget(r, 1+len(r.later))
 		l.mu.Unlock()
 	}
 }

@@ -52,6 +52,52 @@ func TestSameIDFromAnotherSource(t *testing.T) {
 	})
 }
 
+// What joins a run is a redelivery of its event and nothing else.
+func TestWhatDoesNotJoin(t *testing.T) {
+	event := func(id string) eds.Event { return eds.Event{ID: id, Source: "test://host/q"} }
+	for _, row := range []struct {
+		rule          string
+		first, second eds.Delivery
+		runs          int
+		settled       []string
+	}{
+		{"no id",
+			eds.Delivery{Event: event(""), Receipt: "R1"}, eds.Delivery{Event: event(""), Receipt: "R2"},
+			2, []string{"ack R1", "ack R2"}},
+		{"unreadable beside its id",
+			eds.Delivery{Event: event("1"), Receipt: "R1"}, eds.Delivery{Event: event("1"), Receipt: "R2", Err: errBoom},
+			2, []string{"ack R1", "ack R2"}},
+		{"readable beside an unreadable one",
+			eds.Delivery{Event: event("1"), Receipt: "R1", Err: errBoom}, eds.Delivery{Event: event("1"), Receipt: "R2"},
+			2, []string{"ack R1", "ack R2"}},
+		{"the same receipt of another connection",
+			eds.Delivery{Event: event("1"), Receipt: "R1", Tag: 1}, eds.Delivery{Event: event("1"), Receipt: "R1", Tag: 2},
+			1, []string{"ack R1", "ack R1"}},
+	} {
+		t.Run(row.rule, func(t *testing.T) {
+			runs := 0
+			bubble(t, func(a *eds.App) {
+				a.Use(func(next eds.Handler) eds.Handler {
+					return func(ctx context.Context, e *eds.Event) error {
+						runs++
+						time.Sleep(time.Second)
+						return next(ctx, e)
+					}
+				})
+				a.Handle("*", func(context.Context, *eds.Event) error { return nil })
+			}, func(t *testing.T, r *running) {
+				r.in <- &row.first
+				r.in <- &row.second
+				time.Sleep(time.Minute)
+				r.want(t, row.settled...)
+				if runs != row.runs {
+					t.Errorf("%d runs, want %d", runs, row.runs)
+				}
+			})
+		})
+	}
+}
+
 // A key function may call back, and fails its event only.
 func TestKeyFunction(t *testing.T) {
 	var app *eds.App
@@ -144,6 +190,13 @@ func TestCauseBeforeErr(t *testing.T) {
 		if cause := context.Cause(ctx); cause != context.Canceled {
 			t.Errorf("cause %v after cancel", cause)
 		}
+		parent, end := context.WithCancelCause(t.Context())
+		ctx, cancel = eds.WithTimeout(parent, time.Second, nil)
+		defer cancel()
+		end(errBoom)
+		if ctx.Err() != context.Canceled || context.Cause(ctx) != errBoom {
+			t.Errorf("after the parent's end: %v because of %v", ctx.Err(), context.Cause(ctx))
+		}
 	})
 }
 
@@ -187,6 +240,56 @@ func TestSecondPassHasThePristineEvent(t *testing.T) {
 			t.Errorf("attempts %v, want 3 at both passes", attempts)
 		}
 	})
+}
+
+// The second pass takes part in all that the first did: redeliveries join it,
+// and what comes for its key waits for it.
+func TestArrivalsDuringTheSecondPass(t *testing.T) {
+	var j journal
+	bubble(t, func(a *eds.App) {
+		a.Use(deadLetter(func(context.Context, *eds.Event) error { time.Sleep(10 * time.Second); return nil }))
+		a.Handle("*", func(_ context.Context, e *eds.Event) error {
+			j.add("start %s", e.ID)
+			if e.ID == "a1" {
+				panic("boom")
+			}
+			return nil
+		})
+	}, func(t *testing.T, r *running) {
+		r.deliver("a1", "X", "R1")
+		time.Sleep(time.Second)
+		r.deliver("a1", "X", "R2")
+		r.deliver("a2", "X", "R3")
+		time.Sleep(time.Second)
+		r.deliver("a3", "X", "R4")
+		time.Sleep(time.Minute)
+		r.want(t, "ack R2", "ack R1", "ack R3", "ack R4")
+		j.want(t, "start a1", "start a2", "start a3")
+	}, eds.Concurrency(4), eds.OrderBy(func(e *eds.Event) string { return e.ID[:1] }))
+}
+
+// A busy stream must not put off the check for stuck handlers, and each is
+// given up in its time.
+func TestStuckHandlersBesideABusyStream(t *testing.T) {
+	var release chan struct{}
+	bubbleWith(t, &release, handle(func(_ context.Context, e *eds.Event) error {
+		if e.Type == "STUCK" {
+			<-release
+		}
+		return nil
+	}), func(t *testing.T, r *running) {
+		for second := range 70 {
+			if h := r.app.Health(); h.Stuck != min(3, (second+4)/10-3) && second >= 36 && second%10 != 5 {
+				t.Errorf("after %ds: stuck %d", second, h.Stuck)
+			}
+			if second%10 == 0 && second < 30 {
+				r.deliver(fmt.Sprint("stuck", second), "STUCK", fmt.Sprint("S", second))
+			}
+			r.deliver(fmt.Sprint(second), "X", fmt.Sprint("R", second))
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+	}, eds.Concurrency(8))
 }
 
 // A handler that was given up may end in any way; it is counted until then.
@@ -269,20 +372,71 @@ func TestGivingBackKeepsTheOrder(t *testing.T) {
 		})
 }
 
-// A handler that changes the payload, against the rules, must not make the
-// buffer look full for ever.
-func TestChangedPayloadDoesNotFillTheBuffer(t *testing.T) {
-	bubble(t, handle(func(_ context.Context, e *eds.Event) error { e.Payload = nil; return nil }),
-		func(t *testing.T, r *running) {
-			for i := range 100 {
-				r.deliver(fmt.Sprint(i), "X", fmt.Sprint("R", i))
-			}
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			if n := len(r.log()); n != 100 {
-				t.Errorf("%d settled, want 100", n)
-			}
-		}, eds.Buffer(10, 50))
+// The buffer's count of bytes is exact whatever becomes of an event: also when
+// a handler changes the payload, against the rules.
+func TestBufferIsFreedWhateverHappens(t *testing.T) {
+	for name, h := range map[string]eds.Handler{
+		"changed": func(_ context.Context, e *eds.Event) error { e.Payload = nil; return nil },
+		"panic":   func(context.Context, *eds.Event) error { panic("boom") },
+		"goexit":  func(context.Context, *eds.Event) error { runtime.Goexit(); return nil },
+		"error":   func(context.Context, *eds.Event) error { return errBoom },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, handle(h), func(t *testing.T, r *running) {
+				for i := range 100 {
+					r.deliver(fmt.Sprint(i), "X", fmt.Sprint("R", i))
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := len(r.log()); n != 100 {
+					t.Errorf("%d settled, want 100", n)
+				}
+			}, eds.Buffer(10, 50))
+		})
+	}
+}
+
+// Every pass has a deadline, and its context ends with it, so that what hangs
+// on the context is let go.
+func TestEveryPassHasItsContext(t *testing.T) {
+	for name, row := range map[string]struct {
+		handler eds.Handler
+		passes  int
+	}{
+		"nil":    {func(context.Context, *eds.Event) error { return nil }, 1},
+		"panic":  {func(context.Context, *eds.Event) error { panic("boom") }, 2},
+		"goexit": {func(context.Context, *eds.Event) error { runtime.Goexit(); return nil }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var contexts []context.Context
+			bubble(t, func(a *eds.App) {
+				a.Use(func(next eds.Handler) eds.Handler {
+					return func(ctx context.Context, e *eds.Event) error {
+						contexts = append(contexts, ctx)
+						if at, ok := ctx.Deadline(); !ok || time.Until(at) != 25*time.Second {
+							t.Errorf("deadline in %v", time.Until(at))
+						}
+						return next(ctx, e)
+					}
+				})
+				a.Handle("*", row.handler)
+			}, func(t *testing.T, r *running) {
+				r.deliver("1", "X", "R1")
+				r.want(t, "ack R1")
+				if len(contexts) != row.passes {
+					t.Errorf("%d passes, want %d", len(contexts), row.passes)
+				}
+				if cause := context.Cause(contexts[0]); name == "goexit" && cause != eds.ErrGoexit {
+					t.Errorf("cause %v, want ErrGoexit", cause)
+				}
+				for i, ctx := range contexts {
+					if ctx.Err() != context.Canceled {
+						t.Errorf("the context of pass %d: %v", i+1, ctx.Err())
+					}
+				}
+			})
+		})
+	}
 }
 
 // Workers are used again, the last one parked first.

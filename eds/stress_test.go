@@ -212,6 +212,9 @@ func (c *chaos) observe(next eds.Handler) eds.Handler {
 			}
 		})
 		err := next(ctx, e)
+		if err != nil {
+			time.Sleep(min(c.some("dead letter", e.ID), c.time(5000))) // not stuck itself
+		}
 		switch c.pick(60, "middleware", e.ID) {
 		case 0:
 			panic("middleware")

@@ -159,8 +159,8 @@ func holds(t reflect.Type, found func(reflect.Type) bool, seen map[reflect.Type]
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
 		return holds(t.Elem(), found, seen)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if holds(t.Field(i).Type, found, seen) {
+		for f := range t.Fields() {
+			if holds(f.Type, found, seen) {
 				return true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 )
 
 func install(h eds.Handler, mws ...eds.Middleware) eds.Handler {
-	for i := len(mws) - 1; i >= 0; i-- {
-		h = mws[i](h)
+	for _, m := range slices.Backward(mws) {
+		h = m(h)
 	}
 	return h
 }

@@ -27,7 +27,7 @@ func (d *dependency) handle(context.Context, *eds.Event) error {
 	d.at = append(d.at, time.Since(d.since))
 	takes := d.takes
 	d.mu.Unlock()
-	time.Sleep(takes)
+	time.Sleep(takes) // fake time: only called in bubbles
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.err

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eventdelivery/eds-go/eds"
@@ -34,8 +35,8 @@ func Example_custom() {
 		fmt.Println("handling", e.ID)
 		return nil
 	})
-	for i := len(chain) - 1; i >= 0; i-- { // App.Use does this
-		h = chain[i](h)
+	for _, m := range slices.Backward(chain) { // App.Use does this
+		h = m(h)
 	}
 	for _, id := range []string{"acme/1", "other/2"} {
 		err := h(context.Background(), &eds.Event{ID: id})

@@ -60,7 +60,7 @@ func errorType(ctx context.Context, err error) string {
 func innermost(err error) error {
 	for {
 		var inner error
-		switch w := err.(type) {
+		switch w := err.(type) { //nolint:errorlint // takes off one wrapper after the other
 		case interface{ Unwrap() []error }:
 			if joined := w.Unwrap(); len(joined) > 0 {
 				inner = joined[0]
@@ -95,8 +95,9 @@ func failed(o eds.Outcome, err error) bool {
 	case eds.Redelivered:
 		_, ok := errors.AsType[*SinkError](err)
 		return ok
+	default:
+		return false
 	}
-	return false
 }
 
 // malformed tells whether the event is only what is left of an unreadable

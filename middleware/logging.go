@@ -71,8 +71,9 @@ func defaultLevel(o eds.Outcome) slog.Level {
 		return slog.LevelError
 	case eds.Redelivered:
 		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
 	}
-	return slog.LevelInfo
 }
 
 func (l *logging) wrap(next eds.Handler) eds.Handler {

@@ -4,6 +4,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"slices"
 
 	"github.com/eventdelivery/eds-go/eds"
 )
@@ -52,7 +53,7 @@ func (m *metrics) newSeries(from origin) *series {
 		outcomes: memo[outcomeKey, []metric.AddOption]{max: (m.types.max + 1) * (int(eds.Redelivered) + 1)},
 		failures: memo[failureKey, failureOptions]{max: maxErrorTypes},
 	}
-	q.labels = q.labels[:len(q.labels):len(q.labels)] // an append copies
+	q.labels = slices.Clip(q.labels) // an append copies
 	process, send := semconv.MessagingOperationName("process"), semconv.MessagingOperationName("send")
 	q.process = recordWith(append(q.labels, process))
 	q.consumed = addWith(append(q.labels, process))

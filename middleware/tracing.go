@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"slices"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -123,7 +124,7 @@ func (t *tracing) wrap(next eds.Handler) eds.Handler {
 }
 
 func (t *tracing) start(ctx context.Context, e *eds.Event, q *queueSpans) (started context.Context, span trace.Span) {
-	started, span = ctx, noop.Span{} // if the SDK panics
+	started, span = ctx, noop.Span{} //nolint:wastedassign // if the SDK panics
 	defer contain("middleware: tracer")
 	opts := q.start
 	if len(e.Attributes) > 0 {
@@ -143,7 +144,7 @@ func (t *tracing) start(ctx context.Context, e *eds.Event, q *queueSpans) (start
 			ctx = baggage.ContextWithBaggage(ctx, b)
 		}
 	}
-	return t.tracer.Start(ctx, q.process, opts...)
+	return t.tracer.Start(ctx, q.process, opts...) //nolint:spancheck // wrap ends it
 }
 
 func (t *tracing) end(ctx context.Context, span trace.Span, q *queueSpans, e *eds.Event, err error, returned bool) {
@@ -206,7 +207,7 @@ func (t *tracing) queue(e *eds.Event) *queueSpans {
 	if t.early {
 		q.start = append(q.start, trace.WithAttributes(q.processAttrs...))
 	}
-	q.start = q.start[:len(q.start):len(q.start)] // an append copies
+	q.start = slices.Clip(q.start) // an append copies
 	if !t.queues.full() {
 		t.queues.add(from.own(), q)
 	}

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -42,7 +43,7 @@ func WatchApp(app interface{ Health() eds.Health }, name string, opts ...Metrics
 	w.all = metric.WithAttributeSet(attribute.NewSet(w.labels...))
 	for s := range w.states {
 		state := attribute.String("eds.state", eds.State(s).String())
-		w.states[s] = metric.WithAttributeSet(attribute.NewSet(append(w.labels[:len(w.labels):len(w.labels)], state)...))
+		w.states[s] = metric.WithAttributeSet(attribute.NewSet(append(slices.Clip(w.labels), state)...))
 	}
 	meter := m.provider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
 	instruments, err := w.instruments(meter)

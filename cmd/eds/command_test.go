@@ -358,4 +358,3 @@ func closedCleanly(t *testing.T, srv *edstest.Server) {
 		t.Errorf("the connection did not end with 1000: %v", ends)
 	}
 }
-

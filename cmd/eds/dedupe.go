@@ -66,6 +66,8 @@ func (d dedupeSetting) open(log *slog.Logger) (store dedupe.Store, closeStore fu
 		return nil, nil, d.Validate()
 	}
 	redis.SetLogger(redisLog{log})
+	// A lone question then needs no goroutine to obey its time limit.
+	opts.ContextTimeoutEnabled = true
 	client := redis.NewClient(opts)
 	store, err = redisstore.New(client, redisstore.Logger(log))
 	return store, func() { _ = client.Close() }, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/eds/edstest"
 	"github.com/eventdelivery/eds-go/internal/faults"
 )
@@ -128,6 +130,37 @@ func TestListenReaderLeavesWithTheLast(t *testing.T) {
 	srv.Queue("orders").Thaw()
 	c.exits(0)
 	acked(t, srv, all...)
+}
+
+// The same before its acknowledgement, which is still to come.
+func TestReaderLeavesBeforeTheLastAcknowledgement(t *testing.T) {
+	p := &printer{out: io.Discard, limit: 1, end: func(err error) { t.Errorf("ended: %v", err) }}
+	if err := p.print(t.Context(), &eds.Event{ID: "x", Type: "T"}); err != nil {
+		t.Fatal(err)
+	}
+	p.readerLeft(syscall.EPIPE)
+}
+
+// A reader that leaves in the middle of a line leaves its event with the
+// service; the queue is given back all the same.
+func TestListenReaderLeavesInMidLine(t *testing.T) {
+	srv := service(t)
+	id := publish(t, srv, "T", large)
+	reads, writes, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, listening(srv), stdout(writes))
+	writes.Close()
+	if _, err := reads.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	reads.Close()
+	c.exits(1)
+	closedCleanly(t, srv)
+	if got := srv.Queue("orders").Unacked(); !slices.Equal(got, []string{id}) {
+		t.Errorf("unacknowledged are %v", got)
+	}
 }
 
 // A full device is reported, and never success.

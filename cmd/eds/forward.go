@@ -88,7 +88,7 @@ func (c *forwardCommand) Run(ctx context.Context, io stdio, logs *logFlags) erro
 		return err
 	}
 	defer sink.Close()
-	tel, err := startTelemetry(ctx, log)
+	tel, err := startTelemetry(ctx, log, screen)
 	if err != nil {
 		return err
 	}

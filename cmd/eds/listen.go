@@ -29,7 +29,7 @@ func (c *listenCommand) Run(ctx context.Context, io stdio, logs *logFlags) error
 	defer announce(ctx, log, c.DrainTimeout)()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	tel, err := startTelemetry(ctx, log)
+	tel, err := startTelemetry(ctx, log, screen)
 	if err != nil {
 		return err
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
 
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -42,13 +45,35 @@ func wanted(signal string) bool {
 	return false
 }
 
-func startTelemetry(ctx context.Context, log *slog.Logger) (telemetry, error) {
+// spanExporter is the one that the environment names. What goes to the console
+// goes to errs: stdout has the events.
+func spanExporter(ctx context.Context, errs io.Writer) (trace.SpanExporter, error) {
+	if os.Getenv("OTEL_TRACES_EXPORTER") == "console" {
+		return stdouttrace.New(stdouttrace.WithWriter(errs))
+	}
+	return autoexport.NewSpanExporter(ctx)
+}
+
+// metricReader is to metrics what spanExporter is to spans.
+func metricReader(ctx context.Context, errs io.Writer) (metric.Reader, error) {
+	if os.Getenv("OTEL_METRICS_EXPORTER") == "console" {
+		console, err := stdoutmetric.New(stdoutmetric.WithWriter(errs))
+		if err != nil {
+			return nil, err
+		}
+		return metric.NewPeriodicReader(console), nil
+	}
+	return autoexport.NewMetricReader(ctx)
+}
+
+// startTelemetry sets up what the environment asks for.
+func startTelemetry(ctx context.Context, log *slog.Logger, errs io.Writer) (telemetry, error) {
 	t := telemetry{log: log}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", "err", err) }))
 	if wanted("TRACES") {
-		spans, err := autoexport.NewSpanExporter(ctx)
+		spans, err := spanExporter(ctx, errs)
 		if err != nil {
-			return t, fmt.Errorf("OTEL_TRACES_EXPORTER: %w", err)
+			return t, usageError{fmt.Errorf("telemetry of traces (OTEL_TRACES_EXPORTER=%q): %w", os.Getenv("OTEL_TRACES_EXPORTER"), err)}
 		}
 		tracer := trace.NewTracerProvider(trace.WithBatcher(spans))
 		otel.SetTracerProvider(tracer)
@@ -57,10 +82,10 @@ func startTelemetry(ctx context.Context, log *slog.Logger) (telemetry, error) {
 		t.shutdown = append(t.shutdown, tracer.Shutdown)
 	}
 	if wanted("METRICS") {
-		metrics, err := autoexport.NewMetricReader(ctx)
+		metrics, err := metricReader(ctx, errs)
 		if err != nil {
 			t.stop()
-			return t, fmt.Errorf("OTEL_METRICS_EXPORTER: %w", err)
+			return t, usageError{fmt.Errorf("telemetry of metrics (OTEL_METRICS_EXPORTER=%q): %w", os.Getenv("OTEL_METRICS_EXPORTER"), err)}
 		}
 		meter := metric.NewMeterProvider(metric.WithReader(metrics))
 		otel.SetMeterProvider(meter)

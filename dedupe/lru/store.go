@@ -20,6 +20,9 @@ import (
 // delivers an event again.
 const DefaultSize = 1 << 17
 
+// chunk is how many records are made with one allocation.
+const chunk = 64
+
 // Store remembers events in memory. What it forgets first is the event that
 // was done or asked for the longest time ago; a claim that is in progress is
 // never forgotten before its lease is over. Create it with New; it needs no
@@ -31,7 +34,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	records *simplelru.LRU[string, *dedupe.Record]
-	active  int // records in progress
+	unused  []dedupe.Record // made, but of no key yet
+	active  int             // records in progress
 	stats   Stats
 }
 
@@ -189,7 +193,12 @@ func (s *Store) set(r *dedupe.Record, next dedupe.Record) {
 // no others.
 func (s *Store) makeRoom(now time.Duration) *dedupe.Record {
 	if s.records.Len() < s.size {
-		return new(dedupe.Record)
+		if len(s.unused) == 0 {
+			s.unused = make([]dedupe.Record, min(chunk, s.size-s.records.Len()))
+		}
+		r := &s.unused[0]
+		s.unused = s.unused[1:]
+		return r
 	}
 	for range s.records.Len() {
 		key, r, _ := s.records.RemoveOldest()

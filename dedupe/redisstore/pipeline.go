@@ -13,9 +13,9 @@ import (
 	"github.com/eventdelivery/eds-go/dedupe"
 )
 
-// maxPipeline bounds the commands of one pipeline. Measured on loopback, 64
-// commands already cost a tenth of what they cost one by one, and larger
-// pipelines gain little.
+// maxPipeline bounds the commands of one pipeline. On loopback, commands in
+// pipelines of 64 cost a twelfth of what they cost one by one, in pipelines of
+// 256 a fourteenth: more gains little and delays the first replies.
 const maxPipeline = 128
 
 // pipeline sends the commands that are wanted at the same time together. It

@@ -108,16 +108,16 @@ func hash(s string, ok *bool) uint64 {
 		return 0
 	}
 	n, err := strconv.ParseUint(s, 16, 64)
-	if err != nil {
+	if err != nil || s[0] == '0' || !isHex(s) {
 		*ok = false
 	}
 	return n
 }
 
-func isToken(s string) bool {
-	if len(s) != 32 {
-		return false
-	}
+func isToken(s string) bool { return len(s) == 32 && isHex(s) }
+
+// isHex tells whether s is in the digits that we write.
+func isHex(s string) bool {
 	for _, c := range []byte(s) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false

@@ -40,6 +40,9 @@ var values = []struct {
 	{"1P:" + token + ":1:0:1:0:", false},
 	{"1P:" + token + ":9999999999999999999:0:1:", false},
 	{"1F:1:0", false},
+	{"1F:1:0:0", false},
+	{"1F:1:0:0a", false},
+	{"1F:1:0:A", false},
 	{"1F:0:0:", false},
 	{"1D:0:\n", false},
 }

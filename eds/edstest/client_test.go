@@ -191,15 +191,15 @@ func (c *client) wantClose(code int) {
 // publish publishes n events to the default queue.
 func publish(t *testing.T, s *edstest.Server, n int) []string {
 	t.Helper()
-	ids, err := s.PublishAll(edstest.DefaultQueue, make([]edstest.Event, n))
-	if err == nil {
+	if _, err := s.PublishAll(edstest.DefaultQueue, make([]edstest.Event, n)); err == nil {
 		t.Fatal("events without a type were published")
 	}
 	events := make([]edstest.Event, n)
 	for i := range events {
 		events[i].Type = "TENANT_ONBOARDED"
 	}
-	if ids, err = s.PublishAll(edstest.DefaultQueue, events); err != nil {
+	ids, err := s.PublishAll(edstest.DefaultQueue, events)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return ids

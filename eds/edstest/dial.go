@@ -3,6 +3,7 @@ package edstest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -72,9 +73,7 @@ func (s *Server) disturbDial(w http.ResponseWriter, r *http.Request, queue strin
 	}
 	switch {
 	case d.refuse != nil:
-		for name, values := range d.refuse.header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), d.refuse.header)
 		s.mu.Lock()
 		s.record(Record{Op: OpRefuse, Queue: queue, Code: d.refuse.status})
 		s.mu.Unlock()

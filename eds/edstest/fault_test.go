@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -146,7 +147,7 @@ func TestSendFaultsThatChangeAFrame(t *testing.T) {
 			{"replace", edstest.Replace([]byte("garbage")), func(_ websocket.MessageType, got, _ []byte) bool {
 				return string(got) == "garbage"
 			}},
-			{"rewrite", edstest.Rewrite(func(m []byte) []byte { return append(m[:len(m):len(m)], ' ') }), func(_ websocket.MessageType, got, plain []byte) bool {
+			{"rewrite", edstest.Rewrite(func(m []byte) []byte { return append(slices.Clip(m), ' ') }), func(_ websocket.MessageType, got, plain []byte) bool {
 				return len(got) == len(plain)+1
 			}},
 			{"wrong_receipt", edstest.WrongID(), func(_ websocket.MessageType, got, _ []byte) bool {

@@ -43,6 +43,7 @@ func (s *Server) serve(listener net.Listener) {
 				s.wg.Add(1)
 			case http.StateClosed, http.StateHijacked: // each comes last
 				s.wg.Done()
+			default:
 			}
 		},
 	}

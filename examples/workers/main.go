@@ -147,7 +147,7 @@ func startWorker(ctx context.Context, name, service, redis string) (*worker, err
 	if err != nil {
 		return nil, err
 	}
-	w := &worker{name: name, cmd: exec.CommandContext(ctx, self)}
+	w := &worker{name: name, cmd: exec.CommandContext(ctx, self)} //nolint:gosec // this very program
 	w.cmd.Env = append(os.Environ(), workerVariable+"="+name, serviceVariable+"="+service, redisVariable+"="+redis)
 	w.cmd.Stderr = os.Stderr
 	stdout, err := w.cmd.StdoutPipe()

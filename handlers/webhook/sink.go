@@ -110,7 +110,7 @@ func (s *Sink) post(ctx context.Context, header http.Header, body []byte) error 
 	maps.Copy(header, s.headers)
 	propagate(ctx, header)
 	req.Header = header
-	resp, err := s.client.Do(req)
+	resp, err := s.client.Do(req) //nolint:bodyclose // drain closes it
 	if err != nil {
 		if limited.Err() != nil {
 			err = context.Cause(limited)

@@ -149,7 +149,7 @@ func appendMember(dst []byte, name string) []byte {
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c == '"' || c == '\\' {
 			dst = append(append(dst, s[start:i]...), '\\', c)
 			start = i + 1

@@ -40,14 +40,10 @@ func Start(tb testing.TB, args ...string) *Server {
 		}
 		tb.Skipf("SKIPPED, NOT TESTED: redis-server is not installed (apt-get install redis-server): %v", err)
 	}
-	dir, err := os.MkdirTemp("", "redistest")
-	if err != nil {
-		tb.Fatalf("redistest: %v", err)
-	}
-	tb.Cleanup(func() { os.RemoveAll(dir) })
-	s := &Server{tb: tb, dir: dir, args: args}
+	s := &Server{tb: tb, dir: tb.TempDir(), args: args}
 	tb.Cleanup(s.Kill)
 	// A port that was free a moment ago may be taken when the server starts.
+	var err error
 	for try := range 5 {
 		s.Addr = freeAddr(tb)
 		if err = s.start(); err == nil {

@@ -154,11 +154,10 @@ func (w *wire) pump(from, to net.Conn) {
 	}
 	if from == w.service && !bytes.HasPrefix(head, []byte("HTTP/1.1 101")) {
 		for { // a refusal and its body
-			some, err := in.Peek(1)
-			if err != nil {
+			if _, err := in.Peek(1); err != nil {
 				return
 			}
-			some, _ = in.Peek(in.Buffered())
+			some, _ := in.Peek(in.Buffered())
 			if send(some) != nil {
 				return
 			}

@@ -139,7 +139,7 @@ type errorIsDone struct{ dedupe.Store }
 func (s errorIsDone) Claim(ctx context.Context, h dedupe.Hold) (dedupe.Claim, error) {
 	c, err := s.Store.Claim(ctx, h)
 	if err != nil {
-		return dedupe.Claim{State: dedupe.Done}, nil
+		return dedupe.Claim{State: dedupe.Done}, nil //nolint:nilerr // this is what it does wrong
 	}
 	return c, nil
 }

@@ -145,10 +145,10 @@ func (c *Conn) fill() error {
 			err = c.interruption(err)
 		}
 		if err != nil {
-			if err == ErrInterrupted {
+			if errors.Is(err, ErrInterrupted) {
 				return err
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				// coder/websocket takes a bare EOF behind a frame's header for
 				// the end of the message.
 				err = io.ErrUnexpectedEOF

@@ -105,7 +105,7 @@ func (c *Conn) overdue() {
 	c.held.Lock()
 	c.held.armed = false
 	c.held.Unlock()
-	c.Flush()
+	_ = c.Flush() // who writes next learns of its error
 }
 
 // Flush sends what is held back. When another goroutine is sending, that one
@@ -157,14 +157,14 @@ func (c *Conn) Close() error {
 	c.end(errClosed)
 	h.Unlock()
 	if len(last) > 0 {
-		c.send(last, min(lastWords, c.writeTimeout))
+		_ = c.send(last, min(lastWords, c.writeTimeout)) // over all the same
 	}
 	return c.src.Close()
 }
 
 // Fail closes without sending anything, and makes cause the error of all that
 // is under way and of Err, unless the connection was over before.
-func (c *Conn) Fail(cause error) { c.fail(cause) }
+func (c *Conn) Fail(cause error) { _ = c.fail(cause) }
 
 // Err is why the connection is over; nil as long as it is not. After Close
 // it is a net.ErrClosed.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -185,9 +186,7 @@ func echo(b *testing.B, size, window int) string {
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		resp, _ := (&endless{}).RoundTrip(r)
-		for k, v := range resp.Header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), resp.Header)
 		w.WriteHeader(101)
 		c, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {

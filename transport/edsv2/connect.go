@@ -82,7 +82,7 @@ func (t *Transport) dial(ctx context.Context, key string) (ending, error) {
 		s.end()
 		return ending{}, errClosed
 	}
-	t.log.Info("eds: connected", "url", t.shown, "queue", t.queue)
+	t.log.InfoContext(ctx, "eds: connected", "url", t.shown, "queue", t.queue)
 	return ending{}, nil
 }
 
@@ -109,13 +109,13 @@ const settled = 10 * time.Second
 // after decides what follows an ending: nothing, with the final error, or the
 // next try after a pause.
 func (t *Transport) after(ctx context.Context, end ending, key string) error {
-	attrs := []any{"queue", t.queue, slog.Any("error", end.err)}
+	attrs := []any{"queue", t.queue, "error", end.err}
 	var pause time.Duration
 	state := eds.Connecting
 	switch end.class {
 	case badKey:
 		if t.rotated(ctx, key) {
-			t.log.Warn("eds: key refused, trying the new one", attrs...)
+			t.log.WarnContext(ctx, "eds: key refused, trying the new one", attrs...)
 			break
 		}
 		return t.refuse(end)
@@ -124,7 +124,7 @@ func (t *Transport) after(ctx context.Context, end ending, key string) error {
 	case held:
 		state = eds.Standby
 		pause = t.standby.Next()
-		t.log.Info("eds: queue is held by another client, standing by", append(attrs, "pause", pause)...)
+		t.log.InfoContext(ctx, "eds: queue is held by another client, standing by", append(attrs, "pause", pause)...)
 	default:
 		pause = max(t.backoff.Next(), end.retryAfter)
 		level := slog.LevelWarn
@@ -154,7 +154,7 @@ func (t *Transport) rotated(ctx context.Context, refused string) bool {
 
 // refuse makes an ending final.
 func (t *Transport) refuse(end ending) error {
-	t.log.Error("eds: refused for good", "queue", t.queue, slog.Any("error", end.err))
+	t.log.Error("eds: refused for good", "queue", t.queue, "error", end.err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.final, t.lastErr = end.err, end.err
@@ -194,7 +194,11 @@ func (s *settings) httpClient() *http.Client {
 	base, ok := client.Transport.(*http.Transport)
 	switch {
 	case client.Transport == nil:
-		base = http.DefaultTransport.(*http.Transport).Clone()
+		if base, ok = http.DefaultTransport.(*http.Transport); ok {
+			base = base.Clone()
+		} else { // the program has put another one in its place, such as one that traces
+			base = &http.Transport{Proxy: http.ProxyFromEnvironment}
+		}
 		// No connection stays behind after a refusal.
 		base.DisableKeepAlives = true
 		base.OnProxyConnectResponse = proxyAnswered

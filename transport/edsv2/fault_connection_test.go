@@ -3,6 +3,7 @@ package edsv2
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"runtime"
@@ -177,9 +178,7 @@ func testCutFrame(t *testing.T) {
 // hijack upgrades and returns the bare connection.
 func hijack(t *testing.T, w http.ResponseWriter, r *http.Request) net.Conn {
 	resp, _ := (&endless{}).RoundTrip(r)
-	for k, v := range resp.Header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), resp.Header)
 	w.WriteHeader(101)
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
