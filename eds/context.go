@@ -9,22 +9,24 @@ import (
 // WithTimeout is context.WithTimeoutCause at the price of one allocation
 // while nobody waits on it: the timer and the tie to the parent are made when
 // Done is first asked for. Most handlers of a busy stream end before that.
+// Call Cancel when the work is over.
 //
 // A nil cause stands for context.DeadlineExceeded. Err is exact whether or
 // not Done was called.
-func WithTimeout(parent context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
-	c := &lazyContext{parent: parent, deadline: time.Now().Add(d), cause: cause}
+func WithTimeout(parent context.Context, d time.Duration, cause error) *TimeoutContext {
+	c := &TimeoutContext{parent: parent, deadline: time.Now().Add(d), cause: cause}
 	if outer, ok := parent.Deadline(); ok && outer.Before(c.deadline) {
 		// The parent ends first, and with its own cause.
 		c.deadline, c.cause = time.Time{}, nil
 	}
-	return c, c.cancel
+	return c
 }
 
-// lazyContext is a deadline context that becomes a standard one when somebody
-// needs its channel. It hands out the standard context's values, so that
-// contexts derived from it are tied to that one without a goroutine.
-type lazyContext struct {
+// TimeoutContext is a context with a deadline that becomes a standard one when
+// somebody needs its channel. It hands out the standard context's values, so
+// that contexts derived from it are tied to that one without a goroutine.
+// WithTimeout makes one; it may be used concurrently.
+type TimeoutContext struct {
 	parent   context.Context
 	deadline time.Time // zero: the parent's applies
 	cause    error
@@ -35,16 +37,19 @@ type lazyContext struct {
 	ended bool
 }
 
-func (c *lazyContext) Deadline() (time.Time, bool) {
+// Deadline implements context.Context.
+func (c *TimeoutContext) Deadline() (time.Time, bool) {
 	if c.deadline.IsZero() {
 		return c.parent.Deadline()
 	}
 	return c.deadline, true
 }
 
-func (c *lazyContext) Done() <-chan struct{} { return c.materialize().Done() }
+// Done implements context.Context.
+func (c *TimeoutContext) Done() <-chan struct{} { return c.materialize().Done() }
 
-func (c *lazyContext) Err() error {
+// Err implements context.Context.
+func (c *TimeoutContext) Err() error {
 	c.mu.Lock()
 	real, ended := c.real, c.ended
 	c.mu.Unlock()
@@ -55,7 +60,8 @@ func (c *lazyContext) Err() error {
 	return c.materialize().Err()
 }
 
-func (c *lazyContext) Value(key any) any {
+// Value implements context.Context.
+func (c *TimeoutContext) Value(key any) any {
 	c.mu.Lock()
 	real := c.real
 	c.mu.Unlock()
@@ -66,7 +72,7 @@ func (c *lazyContext) Value(key any) any {
 }
 
 // materialize returns the standard context, which it makes on the first call.
-func (c *lazyContext) materialize() context.Context {
+func (c *TimeoutContext) materialize() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.real != nil {
@@ -85,8 +91,9 @@ func (c *lazyContext) materialize() context.Context {
 	return c.real
 }
 
-// cancel says that the work is over. Nothing is allocated when nobody waited.
-func (c *lazyContext) cancel() {
+// Cancel says that the work is over, and frees what the context holds. It may
+// be called more than once.
+func (c *TimeoutContext) Cancel() {
 	c.mu.Lock()
 	c.ended = true
 	stop := c.stop
@@ -97,7 +104,7 @@ func (c *lazyContext) cancel() {
 }
 
 // cancelCause interrupts the work, which can see why.
-func (c *lazyContext) cancelCause(cause error) {
+func (c *TimeoutContext) cancelCause(cause error) {
 	c.materialize()
 	c.mu.Lock()
 	stop := c.stop

@@ -24,7 +24,7 @@ func TestWithTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				parent, end := context.WithCancelCause(context.WithValue(t.Context(), key{}, 1))
 				defer end(nil)
-				ctx, cancel := eds.WithTimeout(parent, time.Second, cause)
+				ctx, cancel := withTimeout(parent, time.Second, cause)
 				defer cancel()
 				ask(ctx)
 				if at, ok := ctx.Deadline(); !ok || time.Until(at) != time.Second {
@@ -44,7 +44,7 @@ func TestWithTimeout(t *testing.T) {
 					t.Error("Done is open")
 				}
 
-				ctx, cancel = eds.WithTimeout(parent, time.Second, cause)
+				ctx, cancel = withTimeout(parent, time.Second, cause)
 				ask(ctx)
 				cancel()
 				cancel()
@@ -53,7 +53,7 @@ func TestWithTimeout(t *testing.T) {
 				}
 				<-ctx.Done()
 
-				ctx, cancel = eds.WithTimeout(parent, time.Second, cause)
+				ctx, cancel = withTimeout(parent, time.Second, cause)
 				defer cancel()
 				ask(ctx)
 				derived, endDerived := context.WithCancel(ctx)
@@ -72,7 +72,7 @@ func TestWithTimeoutKeepsAnEarlierDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, end := context.WithTimeoutCause(t.Context(), time.Second, errBoom)
 		defer end()
-		ctx, cancel := eds.WithTimeout(parent, time.Minute, errors.New("never"))
+		ctx, cancel := withTimeout(parent, time.Minute, errors.New("never"))
 		defer cancel()
 		if at, ok := ctx.Deadline(); !ok || time.Until(at) != time.Second {
 			t.Errorf("deadline in %v", time.Until(at))
@@ -84,14 +84,19 @@ func TestWithTimeoutKeepsAnEarlierDeadline(t *testing.T) {
 	})
 }
 
+func withTimeout(parent context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
+	c := eds.WithTimeout(parent, d, cause)
+	return c, c.Cancel
+}
+
 func BenchmarkWithTimeout(b *testing.B) {
 	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {
-		c, cancel := eds.WithTimeout(ctx, time.Second, nil)
+		c := eds.WithTimeout(ctx, time.Second, nil)
 		if c.Err() != nil {
 			b.Fatal("ended")
 		}
-		cancel()
+		c.Cancel()
 	}
 }

@@ -21,7 +21,7 @@ func (l *lanes) perform(r *run) bool {
 		if second == nil {
 			return l.finish(r, err)
 		}
-		r.cancel()
+		r.Cancel()
 		r = second
 		if r.broken {
 			err = Redeliver(err)
@@ -146,7 +146,7 @@ func (l *lanes) finish(r *run, err error) bool {
 			l.stuck-- // back at last
 		}
 		l.mu.Unlock()
-		r.cancel()
+		r.Cancel()
 		return false
 	}
 	// From here on a redelivery starts a run of its own, which finds what the
@@ -158,7 +158,7 @@ func (l *lanes) finish(r *run, err error) bool {
 
 	settled := Settled{Event: r.event, Outcome: outcome, Err: err, Deliveries: 1 + len(later)}
 	l.settle(l.settles, r, later, &settled)
-	r.cancel()
+	r.Cancel()
 	if outcome == Failed {
 		l.app.cfg.log.LogAttrs(l.works, slog.LevelError, "event failed and was acknowledged: there is no dead-letter handler",
 			slog.String("event.id", r.event.ID), slog.String("event.type", r.event.Type),

@@ -176,7 +176,7 @@ func TestHugeHandlerTimeout(t *testing.T) {
 // context.Cause must be right without a look at Err or Done before.
 func TestCauseBeforeErr(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := eds.WithTimeout(t.Context(), time.Second, errBoom)
+		ctx, cancel := withTimeout(t.Context(), time.Second, errBoom)
 		defer cancel()
 		if cause := context.Cause(ctx); cause != nil {
 			t.Errorf("cause %v before the deadline", cause)
@@ -185,13 +185,13 @@ func TestCauseBeforeErr(t *testing.T) {
 		if cause := context.Cause(ctx); cause != errBoom {
 			t.Errorf("cause %v, want the deadline's", cause)
 		}
-		ctx, cancel = eds.WithTimeout(t.Context(), time.Second, errBoom)
+		ctx, cancel = withTimeout(t.Context(), time.Second, errBoom)
 		cancel()
 		if cause := context.Cause(ctx); cause != context.Canceled {
 			t.Errorf("cause %v after cancel", cause)
 		}
 		parent, end := context.WithCancelCause(t.Context())
-		ctx, cancel = eds.WithTimeout(parent, time.Second, nil)
+		ctx, cancel = withTimeout(parent, time.Second, nil)
 		defer cancel()
 		end(errBoom)
 		if ctx.Err() != context.Canceled || context.Cause(ctx) != errBoom {

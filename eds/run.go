@@ -12,7 +12,7 @@ import (
 //
 // The run itself is the handler's context, which saves an allocation.
 type run struct {
-	lazyContext
+	TimeoutContext
 
 	id      uint64
 	event   *Event
@@ -64,7 +64,7 @@ func (r *run) Value(key any) any {
 	if _, ok := key.(runKey); ok {
 		return r
 	}
-	return r.lazyContext.Value(key)
+	return r.TimeoutContext.Value(key)
 }
 
 func runOf(ctx context.Context) *run {

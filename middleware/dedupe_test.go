@@ -360,8 +360,8 @@ func TestDedupeLosesItsLease(t *testing.T) {
 					row.breakIt(s)
 					start := time.Now()
 					err := Dedupe(s)(func(ctx context.Context, _ *eds.Event) error {
-						inner, cancel := eds.WithTimeout(ctx, time.Hour, nil)
-						defer cancel()
+						inner := eds.WithTimeout(ctx, time.Hour, nil)
+						defer inner.Cancel()
 						if !looks {
 							time.Sleep(time.Minute)
 							if !errors.Is(inner.Err(), context.Canceled) {

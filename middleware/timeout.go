@@ -27,13 +27,13 @@ func (t *timeout) wrap(next eds.Handler) eds.Handler {
 		return next
 	}
 	return func(ctx context.Context, e *eds.Event) error {
-		ctx, cancel := eds.WithTimeout(ctx, t.limit, eds.ErrHandlerTimeout)
-		defer cancel()
-		err := next(ctx, e)
+		limited := eds.WithTimeout(ctx, t.limit, eds.ErrHandlerTimeout)
+		defer limited.Cancel()
+		err := next(limited, e)
 		if err == nil {
 			return nil
 		}
-		return timedOut(ctx, err)
+		return timedOut(limited, err)
 	}
 }
 

@@ -193,3 +193,14 @@ func TestListenFollowsNoRedirect(t *testing.T) {
 	c.exits(0)
 	acked(t, srv, id)
 }
+
+// A signal ends the command also while it waits for an answer to its dial.
+func TestListenEndsWhileDialing(t *testing.T) {
+	srv := service(t)
+	silent := srv.OnDial(edstest.Mute(), edstest.Always())
+	c := start(t, listening(srv))
+	if err := silent.Wait(watchdog(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	c.stops()
+}

@@ -61,6 +61,7 @@ func back(tb testing.TB, s *redisstore.Store) {
 
 func await(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
+	// real time: what a server does in its own process tells nobody
 	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatalf("waited in vain for %s", what)

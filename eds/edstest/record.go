@@ -19,10 +19,11 @@ const (
 	// OpDisconnect: a connection gave its queue back. Code is that of the close
 	// frame, whoever sent it; 1005 for one without, 1006 when there was none.
 	OpDisconnect Op = "disconnect"
-	// OpDeliver and OpRedeliver: an event was given to a connection, for the
-	// first time and again; Attempt counts. It is recorded before the frame is
-	// written, so it comes before whatever the client makes of it.
-	OpDeliver   Op = "deliver"
+	// OpDeliver: an event was given to a connection, for the first time;
+	// Attempt counts. It is recorded before the frame is written, so it comes
+	// before whatever the client makes of it.
+	OpDeliver Op = "deliver"
+	// OpRedeliver: like OpDeliver, for an event that was delivered before.
 	OpRedeliver Op = "redeliver"
 	// OpAck: an acknowledgement deleted its event.
 	OpAck Op = "ack"

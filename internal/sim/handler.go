@@ -14,6 +14,7 @@ import (
 // Act is what the handler does in one run.
 type Act string
 
+// The acts of a handler.
 const (
 	Works   Act = "works"
 	Fails   Act = "fails"

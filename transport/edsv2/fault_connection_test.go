@@ -1,5 +1,7 @@
 package edsv2
 
+// fake time: TestFault runs each fault in a bubble
+
 import (
 	"context"
 	"fmt"

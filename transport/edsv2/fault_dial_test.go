@@ -1,10 +1,13 @@
 package edsv2
 
+// fake time: TestFault runs each fault in a bubble
+
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -409,9 +412,7 @@ func testBadHandshake(t *testing.T) {
 				t.Error("B9: compression offered")
 			}
 			if n == 1 {
-				for k, v := range header {
-					w.Header()[k] = v
-				}
+				maps.Copy(w.Header(), header)
 				w.WriteHeader(101)
 				return
 			}
@@ -572,4 +573,19 @@ func testNoDialAfterClose(t *testing.T) {
 	if s.open != 0 {
 		t.Error("a connection was left open")
 	}
+}
+
+type otherTransport struct{ http.RoundTripper }
+
+// A program may have put a transport of its own in the place of the default.
+func TestReplacedDefaultTransport(t *testing.T) {
+	before := http.DefaultTransport
+	http.DefaultTransport = otherTransport{before}
+	defer func() { http.DefaultTransport = before }()
+	bubble(t, func(t *testing.T) {
+		s := newService(t, accept(func(p *peer) { p.send(event("e1", "r1")); p.rest() }))
+		if d := must(t, s.client()); d.Event.ID != "e1" {
+			t.Errorf("%+v", d)
+		}
+	})
 }
