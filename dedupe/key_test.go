@@ -51,11 +51,12 @@ func TestKeyForm(t *testing.T) {
 }
 
 func TestTokens(t *testing.T) {
-	if NewToken() == NewToken() {
+	if first, second := NewToken(), NewToken(); first == second {
 		t.Error("two new tokens are the same")
 	}
 	a := [8]byte{1}
-	if TokenFor(a, 1) == TokenFor(a, 2) || TokenFor(a, 1) == TokenFor([8]byte{2}, 1) || TokenFor(a, 1) != TokenFor(a, 1) {
+	first, again := TokenFor(a, 1), TokenFor(a, 1)
+	if first != again || first == TokenFor(a, 2) || first == TokenFor([8]byte{2}, 1) {
 		t.Error("a token does not tell prefix and run")
 	}
 	if s := TokenFor(a, 0xabc).String(); s != "01000000000000000000000000000abc" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // The model: two workers, one event, and a service that delivers it to any
@@ -209,7 +208,7 @@ func (w *world) freshToken() Token {
 func (w *world) normalize() {
 	w.record.Attempt, w.record.Abandoned = 0, 0
 	if w.record.State != InProgress {
-		w.record.Until = min(w.record.Until, time.Duration(DefaultRetention))
+		w.record.Until = min(w.record.Until, DefaultRetention)
 	}
 }
 

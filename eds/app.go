@@ -117,7 +117,7 @@ func (a *App) Run(ctx context.Context) error {
 	receives, stopReceiving := context.WithCancel(ctx)
 	defer stopReceiving()
 
-	l := newLanes(a, receives, works)
+	l := newLanes(receives, works, a)
 	if !a.lanes.CompareAndSwap(nil, l) {
 		return errors.New("eds: Run was called before; an App runs once")
 	}

@@ -100,8 +100,7 @@ func TestWiringMistakesAreAllNamed(t *testing.T) {
 	if s.asked != 0 {
 		t.Error("the transport was asked for deliveries")
 	}
-	var config *eds.ConfigError
-	if !errors.As(err, &config) {
+	if _, ok := errors.AsType[*eds.ConfigError](err); !ok {
 		t.Error("no *ConfigError in it")
 	}
 	if err := eds.New(nil).Validate(); err == nil || !strings.Contains(err.Error(), "transport is nil") ||

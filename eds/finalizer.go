@@ -42,10 +42,11 @@ func (l *lanes) call(r *run) (err error, panicked bool) {
 			return
 		}
 		if v := recover(); v != nil {
-			err, panicked = &PanicError{Value: v, Stack: debug.Stack()}, true
+			p := &PanicError{Value: v, Stack: debug.Stack()}
+			err, panicked = p, true
 			l.app.cfg.log.LogAttrs(r, slog.LevelError, "panic while processing an event",
 				slog.String("event.id", r.event.ID), slog.String("event.type", r.event.Type),
-				slog.Any("err", err), slog.String("stack", string(err.(*PanicError).Stack)))
+				slog.Any("err", err), slog.String("stack", string(p.Stack)))
 			return
 		}
 		if !l.takeOver(r, ErrGoexit) {
@@ -79,7 +80,7 @@ func (l *lanes) succeed(r *run, verdict error) *run {
 		second:  true,
 		verdict: Permanent(verdict),
 	}
-	if second.broken && verdict != ErrStuck {
+	if second.broken && verdict != ErrStuck { //nolint:errorlint // a panic with it is none
 		second.watched = r.watched // r has ended, and no other pass will register anew
 	}
 	second.parent = l.works
@@ -110,7 +111,7 @@ func (l *lanes) takeOver(r *run, verdict error) bool {
 		l.inline = nil
 		l.receivers++
 	}
-	if verdict == ErrStuck {
+	if verdict == ErrStuck { //nolint:errorlint // a panic with it is none
 		r.stuck = true
 		l.stuck++
 	}

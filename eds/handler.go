@@ -1,6 +1,9 @@
 package eds
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Handler does the work for an event. It is also what a sink is: a
 // dead-letter file, a webhook, a stream.
@@ -22,8 +25,8 @@ type Middleware func(next Handler) Handler
 
 // chain wraps h so that the first middleware is the outermost.
 func chain(mws []Middleware, h Handler) Handler {
-	for i := len(mws) - 1; i >= 0; i-- {
-		h = mws[i](h)
+	for _, m := range slices.Backward(mws) {
+		h = m(h)
 	}
 	return h
 }

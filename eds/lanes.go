@@ -50,7 +50,7 @@ type lanes struct {
 	quiet        chan struct{} // closed when draining and nothing is active
 }
 
-func newLanes(a *App, receives, works context.Context) *lanes {
+func newLanes(receives, works context.Context, a *App) *lanes {
 	l := &lanes{
 		app: a, receives: receives, works: works,
 		settles:      context.WithoutCancel(works),

@@ -1,5 +1,8 @@
 package eds_test
 
+// fake time: TestChaos runs in bubbles
+// real time: TestChaosInRealTime is there for pauses of random length
+
 import (
 	"context"
 	"errors"

@@ -248,6 +248,7 @@ func resultOf(o eds.Outcome) dedupe.Result {
 		return dedupe.Skipped
 	case eds.Failed:
 		return dedupe.Failed
+	default:
+		return dedupe.Succeeded
 	}
-	return dedupe.Succeeded
 }

@@ -48,7 +48,7 @@ type redisLog struct{ log *slog.Logger }
 
 func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
 	if l.log.Enabled(ctx, slog.LevelDebug) {
-		l.log.DebugContext(ctx, "redis: "+fmt.Sprintf(format, v...))
+		l.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, v...))
 	}
 }
 

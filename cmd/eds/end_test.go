@@ -50,8 +50,10 @@ func TestListenDrainTimeout(t *testing.T) {
 	c := start(t, listening(srv, "--drain-timeout", "10ms"), unread)
 	c.untilWriting()
 	c.signal(syscall.SIGTERM)
-	<-c.done
 	c.exits(1)
+	if !strings.Contains(c.logged(), "after 10ms") || !strings.Contains(c.logged(), id) {
+		t.Errorf("stderr: %s", c.logged())
+	}
 	if got := srv.Queue("orders").Unacked(); !slices.Equal(got, []string{id}) {
 		t.Errorf("unacknowledged are %v", got)
 	}

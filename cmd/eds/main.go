@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, io stdio) (code int) {
 		kong.Name("eds"),
 		kong.Description("Receive events that must not get lost, from an Empego EDS V2 queue.\n\nEvery setting can also come from the environment variable that is named beside it; the flag wins."),
 		kong.Writers(help, io.err),
-		kong.Exit(func(c int) { panic(exited(c)) }), // --help ends the parsing
+		kong.Exit(func(c int) { panic(exited(c)) }), //nolint:forbidigo // --help ends the parsing; recovered below
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		// Without a resolver kong minds a variable that a flag overrules.
 		kong.Resolvers(kong.ResolverFunc(func(*kong.Context, *kong.Path, *kong.Flag) (any, error) { return nil, nil })),
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, io stdio) (code int) {
 		if v := recover(); v != nil {
 			c, ok := v.(exited)
 			if !ok {
-				panic(v)
+				panic(v) //nolint:forbidigo // somebody else's
 			}
 			code = int(c)
 		}

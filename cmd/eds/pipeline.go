@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
@@ -28,10 +29,8 @@ func (f *pipelineFlags) Validate() error {
 	if err := f.sourceFlags.Validate(); err != nil {
 		return err
 	}
-	for _, t := range f.Type {
-		if t == "" {
-			return errors.New(`--type "": must not be empty`)
-		}
+	if slices.Contains(f.Type, "") {
+		return errors.New(`--type "": must not be empty`)
 	}
 	switch {
 	case f.Concurrency < 1:
@@ -117,7 +116,7 @@ func (p *pipeline) build() (app *eds.App, release func(), err error) {
 // still waits for.
 func announce(ctx context.Context, log *slog.Logger, drain time.Duration) (cancel func() bool) {
 	return context.AfterFunc(ctx, func() {
-		log.Info("stopping: events at work may finish, a second signal ends at once",
+		log.InfoContext(ctx, "stopping: events at work may finish, a second signal ends at once",
 			"cause", context.Cause(ctx), "drain_timeout", drain)
 	})
 }
@@ -130,8 +129,9 @@ func level(o eds.Outcome) slog.Level {
 		return slog.LevelDebug
 	case eds.Redelivered:
 		return slog.LevelWarn
+	default:
+		return slog.LevelError
 	}
-	return slog.LevelError
 }
 
 // leaveFailed stands where a dead-letter file would: what fails comes again,

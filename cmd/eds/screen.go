@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,7 +139,8 @@ func firstRunes(s string, n int) string {
 // left out.
 func liveLine(h eds.Health) string {
 	o := h.Outcomes
-	line := fmt.Sprintf("%s · %d handled", h.Transport.State, o[eds.Handled])
+	var line strings.Builder
+	fmt.Fprintf(&line, "%s · %d handled", h.Transport.State, o[eds.Handled])
 	for _, part := range []struct {
 		n    uint64
 		what string
@@ -148,11 +150,11 @@ func liveLine(h eds.Health) string {
 		{o[eds.Redelivered], "to come again"}, {uint64(h.Running + h.Queued), "at work"},
 	} {
 		if part.n > 0 {
-			line += fmt.Sprintf(" · %d %s", part.n, part.what)
+			fmt.Fprintf(&line, " · %d %s", part.n, part.what)
 		}
 	}
 	if h.OldestUnacked > 10*time.Second {
-		line += fmt.Sprintf(" · oldest %s", h.OldestUnacked.Round(time.Second))
+		fmt.Fprintf(&line, " · oldest %s", h.OldestUnacked.Round(time.Second))
 	}
-	return line
+	return line.String()
 }

@@ -1,14 +1,16 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 var address = regexp.MustCompile(`(?m)^listening on (ws://127\.0\.0\.1:\d+)$`)
@@ -29,7 +31,7 @@ func post(t *testing.T, url, authorization, body string) (int, string) {
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
-	resp := must[*http.Response](t)(http.DefaultClient.Do(req))
+	resp := must[*http.Response](t)(http.DefaultClient.Do(req)) //nolint:bodyclose // closed below
 	defer http.DefaultClient.CloseIdleConnections()
 	defer resp.Body.Close()
 	return resp.StatusCode, string(must[[]byte](t)(io.ReadAll(resp.Body)))
@@ -105,16 +107,81 @@ func TestSimulateAndListen(t *testing.T) {
 	standby.stops()
 }
 
+// client is a connection of the test's own to a simulator.
+type client struct {
+	t  *testing.T
+	ws *websocket.Conn
+}
+
+func connect(t *testing.T, url string) *client {
+	t.Helper()
+	ws, resp, err := websocket.Dial(watchdog(t), url+"?queue=orders", &websocket.DialOptions{ //nolint:bodyclose // websocket closes it
+		HTTPHeader: http.Header{"Authorization": {"api-key " + canary}},
+	})
+	if err != nil {
+		t.Fatal(err, resp)
+	}
+	t.Cleanup(func() { _ = ws.CloseNow() })
+	return &client{t, ws}
+}
+
+type received struct {
+	FrameType    string
+	FramePayload struct{ EventID, ReceiptID, CorrelationID string }
+}
+
+func (c *client) read() (f received) {
+	c.t.Helper()
+	_, message, err := c.ws.Read(watchdog(c.t))
+	if err == nil {
+		err = json.Unmarshal(message, &f)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return f
+}
+
+func (c *client) write(message string) {
+	c.t.Helper()
+	if err := c.ws.Write(watchdog(c.t), websocket.MessageText, []byte(message)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // An event that is not acknowledged in time comes again under a new receipt.
 func TestSimulateVisibilityTimeout(t *testing.T) {
 	_, url := simulating(t, "--visibility-timeout", "50ms", "--events", "1")
-	c := start(t, []string{"listen", "--url", url, "--queue", "orders", "--api-key", canary, "--log-level", "debug"}, unread, env("EDS_DEDUPE=off"))
-	post(t, strings.Replace(url, "ws", "http", 1)+"/queues/orders/events", "api-key "+canary, `{"eventType":"T","eventPayload":`+large+`}`)
-	c.untilWriting()
-	c.signal(syscall.SIGKILL) // its event comes again on the next connection
-	<-c.done
-	next := start(t, []string{"listen", "--url", url, "--queue", "orders", "--max-events", "1", "--type", "T"}, env("EDS_API_KEY="+canary))
-	next.exits(0)
+	c := connect(t, url)
+	first, second := c.read().FramePayload, c.read().FramePayload
+	if first.EventID == "" || first.EventID != second.EventID || first.ReceiptID == second.ReceiptID {
+		t.Errorf("%v, then %v", first, second)
+	}
+}
+
+// No more than --window events are with the client.
+func TestSimulateWindow(t *testing.T) {
+	_, url := simulating(t, "--window", "2", "--events", "5")
+	c := connect(t, url)
+	first := c.read().FramePayload
+	c.read()
+	c.write(`{"frameType":"PING","framePayload":{"correlationId":"p"}}`)
+	if f := c.read(); f.FrameType != "PONG" || f.FramePayload.CorrelationID != "p" {
+		t.Errorf("after the window there came %v", f)
+	}
+	c.write(`{"frameType":"ACK_EVENT","framePayload":{"receiptId":"` + first.ReceiptID + `"}}`)
+	if reply, next := c.read(), c.read(); reply.FrameType != "ACK_EVENT_REPLY" || reply.FramePayload.ReceiptID != first.ReceiptID || next.FrameType != "EVENT" {
+		t.Errorf("after the acknowledgement there came %v, %v", reply, next)
+	}
+}
+
+// A client that says nothing for --idle-timeout is disconnected.
+func TestSimulateIdleTimeout(t *testing.T) {
+	_, url := simulating(t, "--idle-timeout", "50ms")
+	c := connect(t, url)
+	if _, _, err := c.ws.Read(watchdog(t)); websocket.CloseStatus(err) != websocket.StatusNoStatusRcvd {
+		t.Errorf("ended with %v", err)
+	}
 }
 
 func TestSimulateUsage(t *testing.T) {

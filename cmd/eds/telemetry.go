@@ -69,7 +69,7 @@ func metricReader(ctx context.Context, errs io.Writer) (metric.Reader, error) {
 // startTelemetry sets up what the environment asks for.
 func startTelemetry(ctx context.Context, log *slog.Logger, errs io.Writer) (telemetry, error) {
 	t := telemetry{log: log}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", "err", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.WarnContext(ctx, "telemetry", "err", err) }))
 	if wanted("TRACES") {
 		spans, err := spanExporter(ctx, errs)
 		if err != nil {

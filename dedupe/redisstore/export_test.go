@@ -33,6 +33,7 @@ func (r record) String() string {
 		return fmt.Sprintf("1P:%s:%d:%d:%d:%s", r.token, r.attempt, r.abandoned, r.keep.Milliseconds(), payload)
 	case dedupe.Free:
 		return fmt.Sprintf("1F:%d:%d:%s", r.attempt, r.abandoned, payload)
+	default:
+		return fmt.Sprintf("1D:%d:%s", r.result, payload)
 	}
-	return fmt.Sprintf("1D:%d:%s", r.result, payload)
 }

@@ -53,7 +53,7 @@ func (p *pipeline) do(cmd redis.Cmder) error {
 		p.mu.Unlock()
 		return p.alone(cmd)
 	}
-	c := calls.Get().(*call)
+	c := calls.Get().(*call) //nolint:forcetypeassert // there is nothing else in it
 	c.cmd, c.err = cmd, nil
 	p.queue = append(p.queue, c)
 	// A second pipeline beside the first pays off only when it is full.

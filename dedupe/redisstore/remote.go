@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -45,7 +46,7 @@ func (r *remote) claim(key string, h dedupe.Hold) (dedupe.Claim, error) {
 		return dedupe.Claim{}, err
 	}
 	old, err := cmd.Result()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return dedupe.Claim{State: dedupe.Acquired, Attempt: 1}, nil
 	}
 	if err != nil {
@@ -150,7 +151,7 @@ func (r *remote) commit(key string, h dedupe.Hold, result dedupe.Result) (owned,
 			old, _ = reply.(string)
 		}
 	}
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return false, false, nil
 	}
 	if err != nil {
@@ -195,7 +196,7 @@ func (r *remote) renewPlain(key string, h dedupe.Hold) (bool, error) {
 		return false, err
 	}
 	v, err := get.Result()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return false, nil
 	}
 	if err != nil {
@@ -221,7 +222,7 @@ func (r *remote) renewPlain(key string, h dedupe.Hold) (bool, error) {
 		return false, err
 	}
 	again, err := exists.Result()
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return false, wrap(key, err)
 	}
 	return again == v, nil
@@ -241,7 +242,7 @@ func (r *remote) eval(s *script, key string, args ...any) (any, error) {
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply, err = run(wEval, s.source)
 	}
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return nil, err
 	}
 	return reply, wrap(key, err)

@@ -117,7 +117,7 @@ func (s *Store) Commit(ctx context.Context, h dedupe.Hold, result dedupe.Result)
 	}
 	deadline := time.Now().Add(s.budget)
 	for pause := 10 * time.Millisecond; s.guard.up.Load() && !foreign(err) && time.Until(deadline) > pause; pause *= 2 {
-		time.Sleep(pause)
+		time.Sleep(pause) //nolint:forbidigo // the event is done, whatever became of ctx; Budget bounds it
 		if owned, err = s.tell(ctx, h, result); err == nil {
 			return owned || local, nil
 		}

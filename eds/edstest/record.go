@@ -37,11 +37,12 @@ const (
 	// OpAckLost: an acknowledgement that arrived and had no effect, because of a
 	// Fault, or because the server was ending the connection already.
 	OpAckLost Op = "ack-lost"
-	// OpReply, OpPing and OpPong: ACK_EVENT_REPLY was sent, PING was read, PONG
-	// was sent.
+	// OpReply: ACK_EVENT_REPLY was sent.
 	OpReply Op = "reply"
-	OpPing  Op = "ping"
-	OpPong  Op = "pong"
+	// OpPing: PING was read.
+	OpPing Op = "ping"
+	// OpPong: PONG was sent.
+	OpPong Op = "pong"
 	// OpBadFrame: a message of the client was passed over; Detail says why.
 	OpBadFrame Op = "bad-frame"
 	// OpFault: a Fault or a Break happened; Detail names it.

@@ -27,7 +27,7 @@ func findRedis() (url string, stop func(), err error) {
 	}
 	// A socket in a folder of our own: no port to collide on.
 	socket := filepath.Join(dir, "redis.sock")
-	//nolint:gosec // redis-server, from where PATH says
+	//nolint:gosec,noctx // redis-server, from where PATH says; stop ends it, after all that use it
 	server := exec.Command(program, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "no")
 	if err := server.Start(); err != nil {
 		return "", nil, err

@@ -34,12 +34,14 @@ const (
 	webhooks     = "github.com/standard-webhooks/standard-webhooks/libraries"
 	kong         = "github.com/alecthomas/kong"
 	term         = "golang.org/x/term"
+	sys          = "golang.org/x/sys"
 	otel         = "go.opentelemetry.io/otel"
 	otelMetric   = "go.opentelemetry.io/otel/metric"
 	otelTrace    = "go.opentelemetry.io/otel/trace"
 	otelSDK      = "go.opentelemetry.io/otel/sdk"
 	otelSDKMeter = "go.opentelemetry.io/otel/sdk/metric"
 	otelStdout   = "go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	otelStdMeter = "go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	otelExport   = "go.opentelemetry.io/contrib/exporters/autoexport"
 	porcupine    = "github.com/anishathalye/porcupine"
 	rapid        = "pgregory.net/rapid"
@@ -78,7 +80,8 @@ var arrows = []row{
 	// Who is at the top may import what is below. Only here a program decides
 	// where its spans and metrics go.
 	{of: "cmd/...", ours: everything,
-		theirs: []string{kong, term, redis, lru, rate, otel, otelMetric, otelTrace, otelSDK, otelSDKMeter, otelExport, fastjson}},
+		theirs: []string{kong, term, sys, redis, lru, rate, otel, otelMetric, otelTrace, otelSDK, otelSDKMeter, otelExport,
+			otelStdout, otelStdMeter, fastjson}},
 	{of: "examples/...", ours: everything,
 		theirs: []string{redis, otel, otelMetric, otelTrace, otelSDK, otelStdout, otelExport}},
 }

@@ -154,7 +154,7 @@ func testCutFrame(t *testing.T) {
 	first[0], second[0] = 0x01, 0x80 // a text that goes on, its end
 	fragments := append(first, second...)
 	for _, stream := range [][]byte{frame, fragments} {
-		for n := range len(stream) {
+		for n := range stream {
 			s := newService(t, nil)
 			s.answer = func(dial int, w http.ResponseWriter, r *http.Request) {
 				if dial > 1 {
