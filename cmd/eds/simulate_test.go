@@ -151,7 +151,7 @@ func (c *client) write(message string) {
 
 // An event that is not acknowledged in time comes again under a new receipt.
 func TestSimulateVisibilityTimeout(t *testing.T) {
-	_, url := simulating(t, "--visibility-timeout", "50ms", "--events", "1")
+	_, url := simulating(t, "--visibility-timeout", "50ms", "--events", "1", "--idle-timeout", "5s") // well before the default
 	c := connect(t, url)
 	first, second := c.read().FramePayload, c.read().FramePayload
 	if first.EventID == "" || first.EventID != second.EventID || first.ReceiptID == second.ReceiptID {

@@ -14,7 +14,7 @@ func TestListenTelemetryOnConsole(t *testing.T) {
 	if n := len(c.printed()); n != 3 {
 		t.Errorf("%d lines", n)
 	}
-	for _, want := range []string{`"process orders"`, "messaging.process.duration", "eds.outcomes"} {
+	for _, want := range []string{`"process orders"`, "messaging.process.duration", "eds.connection.established"} {
 		if !strings.Contains(c.logged(), want) {
 			t.Errorf("stderr lacks %s", want)
 		}
