@@ -132,7 +132,7 @@ func sections(sizes, windows, rates []int) []section {
 	redis := section{name: "redis", title: "with Redis for duplicates",
 		variants: []string{"hand", "hand-redis", "full-redis"}}
 	rate := section{name: "rate", title: "at a fixed rate",
-		variants: []string{"floor", "hand", "watermill", "full", "full-on"}}
+		variants: []string{"floor", "hand", "watermill", "full", "full-unmetered", "full-on"}}
 	slow := section{name: "slow", title: "one connection, a handler that takes 1 ms",
 		variants: []string{"hand", "watermill", "full-64"}}
 

@@ -48,23 +48,34 @@ func targets() []target {
 	}
 }
 
+// printTargets holds the figures of full-on and full-redis against the
+// targets. The last columns show full-unmetered: spans, log line, LRU and
+// typed handler are on as the targets ask, but nobody collects the metrics.
 func printTargets(w io.Writer, r results) {
-	fmt.Fprintln(w, "\ntargets, with everything on (full-on, full-redis)")
+	fmt.Fprintln(w, "\ntargets, with everything on (full-on, full-redis), and without the metrics SDK (full-unmetered)")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "figure\ttarget\tmeasured\t")
+	fmt.Fprintln(t, "figure\ttarget\tmeasured\t\twithout metrics SDK\t")
 	for _, goal := range targets() {
-		sign, verdict := "≥", "missed"
+		sign := "≥"
 		if goal.atMost {
 			sign = "≤"
 		}
-		got := median(goal.figure(r, goal.cell))
-		switch {
-		case math.IsNaN(got):
-			verdict = "not measured"
-		case goal.atMost && got <= goal.want, !goal.atMost && got >= goal.want:
-			verdict = "met"
-		}
-		fmt.Fprintf(t, "%s\t%s %g\t%s\t%s\n", goal.name, sign, goal.want, show("%.2f", got), verdict)
+		unmetered := goal.cell
+		unmetered.variant = "full-unmetered"
+		fmt.Fprintf(t, "%s\t%s %g\t%s\t%s\n", goal.name, sign, goal.want,
+			goal.verdict(r, goal.cell), goal.verdict(r, unmetered))
 	}
 	t.Flush()
+}
+
+func (goal target) verdict(r results, c cell) string {
+	got := median(goal.figure(r, c))
+	verdict := "missed"
+	switch {
+	case math.IsNaN(got):
+		verdict = "not measured"
+	case goal.atMost && got <= goal.want, !goal.atMost && got >= goal.want:
+		verdict = "met"
+	}
+	return show("%.2f", got) + "\t" + verdict
 }
