@@ -20,12 +20,12 @@ func ExampleTyped() {
 	ctx := context.Background()
 	fmt.Println(handle(ctx, &eds.Event{Payload: []byte(`{"tenantId":"P0001","empegoTenantId":"tenant-abc"}`)}))
 	fmt.Println(handle(ctx, &eds.Event{Payload: []byte(`{"tenantId":1}`)}))
-	fmt.Println(handle(ctx, &eds.Event{Payload: []byte(`{"tenantId":"P0001"}`)}))
+	fmt.Println(handle(ctx, &eds.Event{Payload: []byte(`{"empegoTenantId":"tenant-abc"}`)}))
 	// Output:
 	// create P0001
 	// <nil>
 	// handlers: payload is no empego.TenantOnboarded, at "/tenantId" (offset 12): a number does not fit string
-	// handlers: empego.TenantOnboarded is not valid: empegoTenantId is missing
+	// handlers: empego.TenantOnboarded is not valid: tenantId is missing
 }
 
 // The Event beside T has what the payload does not tell.

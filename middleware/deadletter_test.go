@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/eds/edstest"
 	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
@@ -199,5 +200,14 @@ func TestDeadLetterLeavesWhatSaysShutdown(t *testing.T) {
 	mustBe(t, DeadLetter(s.put)(always(fmt.Errorf("commit: %w", eds.ErrShutdown)))(t.Context(), event()), eds.Redelivered, eds.ErrShutdown)
 	if len(s.letters) != 0 {
 		t.Fatal("it was stored")
+	}
+}
+
+// The test kit may not import this package, and so spells the attribute out.
+func TestDeadLettersOfTheTestKit(t *testing.T) {
+	var letters edstest.DeadLetters
+	_ = DeadLetter(letters.Handle)(always(errBoom))(t.Context(), event())
+	if all := letters.All(); len(all) != 1 || !strings.Contains(all[0].Error, errBoom.Error()) {
+		t.Errorf("the test kit has %+v", all)
 	}
 }

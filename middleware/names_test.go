@@ -15,6 +15,8 @@ import (
 func TestNamesByWhichAnAppKnowsThem(t *testing.T) {
 	sink := func(context.Context, *eds.Event) error { return nil }
 	for want, m := range map[string]eds.Middleware{
+		"dedupeMiddleware": Dedupe(memoryStore(t)), // the package dedupe has the short name
+
 		"tracing":    Tracing(),
 		"logging":    Logging(nil),
 		"metrics":    Metrics(),

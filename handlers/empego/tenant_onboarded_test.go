@@ -23,9 +23,9 @@ func TestTenantOnboarded(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	for payload, missing := range map[string]string{
-		`{"empegoTenantId":"a"}`:                "tenantId is missing",
-		`{"tenantId":"P1","empegoTenantId":""}`: "empegoTenantId is missing",
-		`{}`:                                    "tenantId is missing\nempegoTenantId is missing",
+		`{"empegoTenantId":"a"}`:               "tenantId is missing",
+		`{"tenantId":"","empegoTenantId":"a"}`: "tenantId is missing",
+		`{}`:                                   "tenantId is missing",
 	} {
 		event.Payload = []byte(payload)
 		err := h(t.Context(), event)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -179,5 +180,5 @@ func (t *Transport) safe(what string, err error, key string) error {
 
 // spoken makes what a service says fit for errors and logs.
 func spoken(text, key string) string {
-	return wsconn.Quote(wsconn.Redact(text, key), reasonLimit)
+	return wsconn.Quote(strings.TrimSpace(wsconn.Redact(text, key)), reasonLimit)
 }

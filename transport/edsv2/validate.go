@@ -117,23 +117,21 @@ func usable(key string) (string, error) {
 
 // harmless returns what of a URL may be shown: no user, no query.
 func harmless(raw string) string {
-	raw, _, _ = strings.Cut(raw, "?")
-	raw, _, _ = strings.Cut(raw, "#")
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {
 		scheme, rest = "", raw
 	}
-	authority, path, slash := strings.Cut(rest, "/")
-	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		authority = authority[i+1:]
+	// Before anything else: a password may hold what else ends an address. A
+	// path with an @ is cut short, which is the lesser evil.
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = rest[i+1:]
 	}
+	rest, _, _ = strings.Cut(rest, "?")
+	rest, _, _ = strings.Cut(rest, "#")
 	if ok {
-		authority = scheme + "://" + authority
+		return scheme + "://" + rest
 	}
-	if slash {
-		authority += "/" + path
-	}
-	return authority
+	return rest
 }
 
 func loopback(host string) bool {
