@@ -23,7 +23,8 @@
 // exceptions that are said aloud: an event of a type without a handler, and a
 // failed event of an App without a dead-letter handler; both would otherwise
 // hold up the queue. An event never runs beside itself within one App: a
-// redelivery joins the run. Across restarts and machines the dedupe
+// redelivery joins the run. (A handler that was given up as stuck cannot be
+// stopped, and is not waited for.) Across restarts and machines the dedupe
 // middleware sees to that, as far as its store allows.
 //
 // # Files
@@ -31,7 +32,8 @@
 //   - event, delivery, transport, handler: the nouns
 //   - outcome, errors: what a handler can say and what becomes of it
 //   - app, options, routes, order: building and running an App
-//   - lanes, receive, workers, watch: when an event runs, and on which goroutine
+//   - lanes, fifo, receive, workers, watch: when an event runs, and on which goroutine
+//   - join: what tells events apart, and what becomes of a redelivery
 //   - run, context: one event's processing and its context
 //   - finalizer: how it ends
 //   - health: what an operator sees

@@ -8,9 +8,9 @@ import (
 // Handler does the work for an event. It is also what a sink is: a
 // dead-letter file, a webhook, a stream.
 //
-// It returns nil when the event is done for good: a nil result is
-// acknowledged and never seen again. Any other result says what to do
-// instead, see Permanent, RetryAfter and Redeliver. A handler may run beside
+// It returns nil when the event is done for good, which is acknowledged. Any
+// other result says what to do instead, see Permanent, RetryAfter and
+// Redeliver. A handler may run beside
 // itself when the App's concurrency allows it, and must expect to see an
 // event again after a crash.
 //

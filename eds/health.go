@@ -59,7 +59,7 @@ func (l *lanes) report(h *Health) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h.Running, h.Queued, h.Stuck = len(l.active), l.waiting, l.stuck
-	h.Outcomes, h.Draining = l.outcomes, l.draining
+	h.Outcomes, h.Draining = l.outcomes, l.draining || l.receives.Err() != nil
 	var oldest time.Time
 	for _, r := range l.held {
 		if t := r.first.Received; oldest.IsZero() || t.Before(oldest) {

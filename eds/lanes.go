@@ -5,7 +5,6 @@ import (
 	"context"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -66,11 +65,6 @@ func newLanes(receives, works context.Context, a *App) *lanes {
 	return l
 }
 
-// identity tells events apart: an ID is unique within its source only. What
-// cannot be joined has the number of its run for an id, behind a control
-// character, with which no service begins one.
-type identity struct{ source, id string }
-
 // placed is where admit put a delivery.
 type placed int
 
@@ -86,8 +80,8 @@ func (l *lanes) admit(d *Delivery) (r *run, worker chan<- *run, where placed) {
 	key, verdict := l.judge(d) // may call back, so not under the lock
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if d.Event.ID != "" && d.Err == nil {
-		if r := l.held[identity{d.Event.Source, d.Event.ID}]; r != nil {
+	if id, joins := identityOf(d); joins {
+		if r := l.held[id]; r != nil {
 			l.join(r, d)
 			return nil, nil, joined
 		}
@@ -147,35 +141,15 @@ func (l *lanes) newRun(d *Delivery, verdict error) *run {
 	r := &run{
 		id: l.nextID, event: &d.Event, first: d, verdict: verdict,
 		size: int64(len(d.Event.Payload)), attempt: int32(d.Event.Attempt),
-		heldAs: identity{d.Event.Source, d.Event.ID},
 	}
 	r.parent = l.works
-	if d.Event.ID == "" || d.Err != nil {
-		r.heldAs = identity{id: "\x00" + strconv.FormatUint(r.id, 10)}
+	var joins bool
+	if r.heldAs, joins = identityOf(d); !joins {
+		r.heldAs = unjoined(r.id)
 	}
 	l.held[r.heldAs] = r
 	return r
 }
-
-// join adds a redelivery to the run of its event. A frame that came twice
-// with the same receipt is dropped, since a receipt is acknowledged once.
-func (l *lanes) join(r *run, d *Delivery) {
-	if same(r.first, d) {
-		l.outcomes[Duplicate]++
-		return
-	}
-	for _, have := range r.later {
-		if same(have, d) {
-			l.outcomes[Duplicate]++
-			return
-		}
-	}
-	d.Event.Payload = nil // the run has its own
-	r.later = append(r.later, d)
-	l.count++
-}
-
-func same(a, b *Delivery) bool { return a.Receipt == b.Receipt && a.Tag == b.Tag }
 
 // start marks r as active. The caller then runs it.
 func (l *lanes) start(r *run) {
@@ -280,30 +254,4 @@ func (l *lanes) giveUp() []*run {
 		l.stuck++
 	}
 	return left
-}
-
-// fifo is a queue of runs, linked by run.next. The zero value is empty.
-type fifo struct{ first, last *run }
-
-func (q *fifo) empty() bool { return q.first == nil }
-
-func (q *fifo) push(r *run) {
-	if q.last == nil {
-		q.first = r
-	} else {
-		q.last.next = r
-	}
-	q.last = r
-}
-
-func (q *fifo) pop() *run {
-	r := q.first
-	if r == nil {
-		return nil
-	}
-	if q.first = r.next; q.first == nil {
-		q.last = nil
-	}
-	r.next = nil
-	return r
 }

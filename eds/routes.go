@@ -2,6 +2,7 @@ package eds
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -43,9 +44,7 @@ func (r *routes) add(pattern string, h Handler) error {
 			at = i
 		}
 	}
-	r.prefixes = append(r.prefixes, prefixRoute{})
-	copy(r.prefixes[at+1:], r.prefixes[at:])
-	r.prefixes[at] = prefixRoute{prefix, h}
+	r.prefixes = slices.Insert(r.prefixes, at, prefixRoute{prefix, h})
 	return nil
 }
 

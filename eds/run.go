@@ -152,8 +152,9 @@ func Refuse(ctx context.Context, err error) bool {
 // OnSettled has f called once the event that ctx belongs to is settled, on
 // the goroutine that settled it, in the order of registration. Middleware uses
 // it to see what comes after the chain: the acknowledgement. f must return
-// quickly and must neither panic nor end its goroutine. Outside of an App it is never called. Register
-// on the way in, from the goroutine that called the middleware.
+// quickly and must neither panic nor end its goroutine. Outside of an App it is
+// never called. Register on the way in, from the goroutine that called the
+// middleware.
 func OnSettled(ctx context.Context, f func(Settled)) {
 	r := runOf(ctx)
 	if r == nil {

@@ -86,7 +86,7 @@ func (w *watch) checkStuck() {
 	l.mu.Lock()
 	w.stuckArmed = false
 	next := time.Duration(-1)
-	for _, r := range append([]*run(nil), l.active...) {
+	for _, r := range l.active {
 		left := w.limit() - time.Since(r.started)
 		if left > 0 {
 			if next < 0 || left < next {

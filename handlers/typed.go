@@ -45,7 +45,7 @@ import (
 // each time and shares no memory with the event.
 func Typed[T any](fn func(ctx context.Context, t T) error, opts ...Option) eds.Handler {
 	if fn == nil {
-		return nil // New refuses a nil handler, with the event type's name.
+		return nil // App.Handle refuses it, with the event type's name
 	}
 	decode := newDecoder(reflect.TypeFor[T](), opts)
 	return func(ctx context.Context, e *eds.Event) error {

@@ -69,7 +69,9 @@ func OnBreak(f func(from, to string)) BreakerOption {
 func CircuitBreaker(opts ...BreakerOption) eds.Middleware {
 	b := &breaker{trip: 5, openFor: 5 * time.Second, counts: blamesDependency, changed: make(chan struct{})}
 	for _, o := range opts {
-		o(b)
+		if o != nil {
+			o(b)
+		}
 	}
 	b.gate = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Timeout:       b.openFor,

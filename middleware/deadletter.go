@@ -64,7 +64,9 @@ func DeadLetter(sink eds.Handler, opts ...DeadLetterOption) eds.Middleware {
 	}
 	l := &deadLetter{sink: sink, limit: 5 * time.Second}
 	for _, o := range opts {
-		o(l)
+		if o != nil {
+			o(l)
+		}
 	}
 	return l.wrap
 }
@@ -89,7 +91,7 @@ func (l *deadLetter) wrap(next eds.Handler) eds.Handler {
 		if err == nil || eds.OutcomeOf(err) != eds.Failed {
 			return err
 		}
-		if abandoned(ctx) {
+		if eds.Abandoned(ctx) {
 			return err // nobody acts on it
 		}
 		if interrupted(ctx) || errors.Is(err, eds.ErrShutdown) {

@@ -96,7 +96,9 @@ func Dedupe(store dedupe.Store, opts ...DedupeOption) eds.Middleware {
 	}
 	d := &dedupeMiddleware{store: store, lease: dedupe.DefaultLease, maxAbandoned: 5}
 	for _, o := range opts {
-		o(d)
+		if o != nil {
+			o(d)
+		}
 	}
 	d.counters = newDedupeCounters(d.provider)
 	return d.wrap

@@ -160,6 +160,15 @@ func TestDedupeRunsOnce(t *testing.T) {
 	}
 }
 
+func TestDedupeGroupsAreApart(t *testing.T) {
+	s := newSpy(t)
+	for _, group := range []string{"crm", "billing"} {
+		h := Dedupe(s, DedupeGroup(group))(always(nil))
+		mustBe(t, h(t.Context(), event()), eds.Handled)
+		mustBe(t, h(t.Context(), event()), eds.Duplicate, eds.ErrDuplicate)
+	}
+}
+
 func TestDedupeKeepsAHigherAttempt(t *testing.T) {
 	e := event()
 	e.Attempt = 7 // the service counts too

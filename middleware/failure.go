@@ -121,6 +121,3 @@ func contain(what string) {
 		otel.Handle(&eds.PanicError{Value: what + ": " + describe(v)})
 	}
 }
-
-// abandoned tells whether another pass through the chain settles the event.
-func abandoned(ctx context.Context) bool { return eds.Abandoned(ctx) }

@@ -54,7 +54,9 @@ func Logging(log *slog.Logger, opts ...LoggingOption) eds.Middleware {
 	}
 	l := &logging{handler: log.Handler(), level: defaultLevel, sources: memo[string, slog.Handler]{max: 64}}
 	for _, o := range opts {
-		o(l)
+		if o != nil {
+			o(l)
+		}
 	}
 	return l.wrap
 }
@@ -97,7 +99,7 @@ func (l *logging) write(ctx context.Context, e *eds.Event, err error, start time
 	}
 	now := time.Now()
 	msg := message(o)
-	if abandoned(ctx) {
+	if eds.Abandoned(ctx) {
 		msg = "handler returned after it was given up"
 	}
 	r := slog.NewRecord(now, level, msg, 0)

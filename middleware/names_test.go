@@ -47,6 +47,9 @@ func TestAppRefusesTheWrongOrder(t *testing.T) {
 		"dedupe, tracing":     {Dedupe(memoryStore(t)), Tracing()},
 		"dedupe, metrics":     {Dedupe(memoryStore(t)), Metrics()},
 		"dedupe, logging":     {Dedupe(memoryStore(t)), Logging(discard)},
+		"timeout, dedupe":     {Timeout(1), Dedupe(memoryStore(t))},
+		"timeout, dead":       {Timeout(1), DeadLetter(sink)},
+		"logging, tracing":    {Logging(discard), Tracing()},
 	} {
 		app := eds.New(memory.New("q"))
 		app.Use(wrong...)
@@ -60,5 +63,18 @@ func TestAppRefusesTheWrongOrder(t *testing.T) {
 	app.Handle("*", sink)
 	if app.Validate() == nil {
 		t.Error("a dead letter without a sink was accepted")
+	}
+}
+
+// A nil option is none, as in the other constructors.
+func TestNilOptions(t *testing.T) {
+	sink := always(nil)
+	for _, m := range []eds.Middleware{
+		Tracing(nil), Metrics(nil), Logging(nil, nil), Dedupe(memoryStore(t), nil), DeadLetter(sink, nil), Retry(nil),
+		Throttle(1, 1, nil), CircuitBreaker(nil), Recover(nil),
+	} {
+		if err := m(sink)(t.Context(), event()); err != nil {
+			t.Error(err)
+		}
 	}
 }

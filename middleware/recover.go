@@ -27,13 +27,16 @@ func LogPanics(log *slog.Logger) RecoverOption {
 // that Retry, DeadLetter and the telemetry see it like any other failure. Put
 // it innermost.
 //
-// Without it a panic is contained all the same, by the App, but it passes the
-// other middleware by. runtime.Goexit cannot be stopped; the App notices it
-// and sends the event through the chain again with eds.ErrGoexit.
+// Without it a panic is contained all the same: the App sends the event
+// through the chain again with the panic for a result. But nothing retries it
+// then. runtime.Goexit cannot be stopped; the App does the same for it, with
+// eds.ErrGoexit.
 func Recover(opts ...RecoverOption) eds.Middleware {
 	r := &recovery{}
 	for _, o := range opts {
-		o(r)
+		if o != nil {
+			o(r)
+		}
 	}
 	return r.wrap
 }

@@ -77,7 +77,9 @@ func Retry(opts ...RetryOption) eds.Middleware {
 		margin:   500 * time.Millisecond,
 	}
 	for _, o := range opts {
-		o(r)
+		if o != nil {
+			o(r)
+		}
 	}
 	return r.wrap
 }

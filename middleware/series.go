@@ -1,10 +1,11 @@
 package middleware
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"slices"
 
 	"github.com/eventdelivery/eds-go/eds"
 )

@@ -42,7 +42,9 @@ func PerKey(key func(*eds.Event) string, limit int) ThrottleOption {
 func Throttle(perSecond float64, burst int, opts ...ThrottleOption) eds.Middleware {
 	t := &throttle{limit: rate.Limit(perSecond), burst: max(burst, 1)}
 	for _, o := range opts {
-		o(t)
+		if o != nil {
+			o(t)
+		}
 	}
 	if perSecond <= 0 {
 		t.limit = rate.Inf

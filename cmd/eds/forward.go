@@ -96,7 +96,7 @@ func (c *forwardCommand) Run(ctx context.Context, io stdio, logs *logFlags) erro
 
 	app, release, err := (&pipeline{
 		flags: &c.pipelineFlags, log: log, handler: sink.Handle, telemetry: tel,
-		inner:      []eds.Middleware{middleware.Retry(middleware.Attempts(c.Attempts))},
+		inner:      []eds.Middleware{middleware.Retry(middleware.Attempts(c.Attempts), middleware.OnRetry(middleware.CountRetries()))},
 		keepFailed: true,
 	}).build()
 	if err != nil {

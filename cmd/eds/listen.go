@@ -15,7 +15,7 @@ type listenCommand struct {
 }
 
 func (c *listenCommand) Help() string {
-	return `Every event is printed once, as one CloudEvents 1.0 JSON object per line, and acknowledged after its line was written. Logs go to stderr.
+	return `Each event is printed as one CloudEvents 1.0 JSON object per line and acknowledged after its line was written; duplicates are acknowledged and not printed. Logs go to stderr.
 
 Example:
 

@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, io stdio) (code int) {
 	var all commands
 	parser, err := kong.New(&all,
 		kong.Name("eds"),
-		kong.Description("Receive events that must not get lost, from an Empego EDS V2 queue.\n\nEvery setting can also come from the environment variable that is named beside it; the flag wins."),
+		kong.Description("Receive events that must not get lost, from an Empego EDS V2 queue.\n\nA setting can also come from the environment variable that is named beside it; the flag wins."),
 		kong.Writers(help, io.err),
 		kong.Exit(func(c int) { panic(exited(c)) }), //nolint:forbidigo // --help ends the parsing; recovered below
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

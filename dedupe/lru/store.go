@@ -74,7 +74,9 @@ func New(opts ...Option) (*Store, error) {
 		start:   time.Now(),
 	}
 	for _, o := range opts {
-		o(s)
+		if o != nil {
+			o(s)
+		}
 	}
 	if s.size < 1 {
 		return nil, &eds.ConfigError{Setting: "lru.Size", Value: fmt.Sprint(s.size), Reason: "must be at least 1"}
@@ -99,17 +101,12 @@ func (s *Store) Claim(_ context.Context, h dedupe.Hold) (dedupe.Claim, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	r, there := s.records.Get(h.Key)
-	if !there {
-		if r = s.makeRoom(now); r == nil {
-			return dedupe.Claim{}, fmt.Errorf("%w: %d events are in progress in memory", dedupe.ErrUnavailable, s.active)
-		}
+	r, err := s.record(h.Key, now)
+	if err != nil {
+		return dedupe.Claim{}, err
 	}
 	next, c := s.machine.Claim(*r, now, h)
 	s.set(r, next)
-	if !there {
-		s.records.Add(h.Key, r)
-	}
 	if c.Changed {
 		s.stats.Changed++
 	}
@@ -122,12 +119,9 @@ func (s *Store) Commit(_ context.Context, h dedupe.Hold, result dedupe.Result) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	r, there := s.records.Get(h.Key)
-	if !there {
-		if r = s.makeRoom(now); r == nil {
-			return false, fmt.Errorf("%w: %d events are in progress in memory", dedupe.ErrUnavailable, s.active)
-		}
-		s.records.Add(h.Key, r)
+	r, err := s.record(h.Key, now)
+	if err != nil {
+		return false, err
 	}
 	next, owned := s.machine.Commit(*r, now, h, result)
 	s.set(r, next)
@@ -185,6 +179,19 @@ func (s *Store) set(r *dedupe.Record, next dedupe.Record) {
 		s.active++
 	}
 	*r = next
+}
+
+// record returns the record of a key, an empty one when it is new.
+func (s *Store) record(key string, now time.Duration) (*dedupe.Record, error) {
+	if r, there := s.records.Get(key); there {
+		return r, nil
+	}
+	r := s.makeRoom(now)
+	if r == nil {
+		return nil, fmt.Errorf("%w: %d events are in progress in memory", dedupe.ErrUnavailable, s.active)
+	}
+	s.records.Add(key, r)
+	return r, nil
 }
 
 // makeRoom returns an empty record for a new key: one of its own as long as

@@ -15,7 +15,6 @@ import (
 // remote is the state machine in Redis, without any policy.
 type remote struct {
 	pipe   *pipeline
-	client redis.UniversalClient
 	retain time.Duration // of done, and of attempts
 	px     any           // retain in ms
 	can    *abilities

@@ -48,7 +48,9 @@ var _ dedupe.Store = (*Store)(nil)
 func New(client redis.UniversalClient, opts ...Option) (*Store, error) {
 	s := &Store{settings: defaults(), client: client}
 	for _, o := range opts {
-		o(&s.settings)
+		if o != nil {
+			o(&s.settings)
+		}
 	}
 	if client == nil {
 		return nil, &eds.ConfigError{Setting: "redisstore client", Value: "nil", Reason: "must not be nil"}
@@ -214,7 +216,7 @@ func (s *Store) remote(ctx context.Context) (*remote, error) {
 	}
 	can.setNXGet = can.setNXGet && !s.noSetNXGet
 	s.tellAbilities(can)
-	r := &remote{pipe: s.pipe, client: s.client, retain: s.retention, px: ms(s.retention), can: can}
+	r := &remote{pipe: s.pipe, retain: s.retention, px: ms(s.retention), can: can}
 	if can.err != nil {
 		return nil, can.err
 	}

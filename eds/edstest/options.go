@@ -115,8 +115,8 @@ func RedeliverLast() Option { return func(c *config) { c.redeliverLast = true } 
 // Retain sets how many records, and how many acknowledged events, the server
 // remembers; what is older is forgotten, and a receipt of a forgotten event
 // counts as unknown. The default, about a quarter of a million, is for tests; a
-// server that runs for long wants less. Zero remembers nothing: WaitAcked then cannot tell
-// an acknowledged event from one that never was.
+// server that runs for long wants less. Zero remembers nothing: WaitAcked then
+// cannot tell an acknowledged event from one that never was.
 func Retain(n int) Option { return func(c *config) { c.retain = max(n, 0) } }
 
 // OnRecord has f called with each Record, in the order of Record.Seq, while

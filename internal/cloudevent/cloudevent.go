@@ -158,6 +158,14 @@ func appendString(dst []byte, s string) []byte {
 	return append(append(dst, s[start:]...), '"')
 }
 
+// ID returns the id that e has as a CloudEvent: its own, or the stand-in.
+func ID(e *eds.Event) string {
+	if e.ID == "" {
+		return standIn(e)
+	}
+	return e.ID
+}
+
 // standIn makes an id for an event that has none: the same for the same
 // bytes, so that copies of one unreadable frame are recognised.
 func standIn(e *eds.Event) string {

@@ -46,7 +46,7 @@ func (s *Standby) Next() time.Duration {
 	const quick = 5 // a queue that was just let go is free within seconds
 	if n := s.tries - quick; n > 0 {
 		if d := time.Second << min(n, 4); d < 16*time.Second {
-			return Jitter(d)
+			return jitter(d)
 		}
 		return 15*time.Second + upTo(15*time.Second)
 	}

@@ -80,8 +80,24 @@ func TestJitterIsAFifth(t *testing.T) {
 		want   time.Duration
 	}{{0, 80 * time.Second}, {0.5, 100 * time.Second}, {1, 120 * time.Second}} {
 		Random = func() float64 { return tc.random }
-		if got := Jitter(100 * time.Second); got.Round(time.Millisecond) != tc.want {
-			t.Errorf("Jitter at %v is %v, want %v", tc.random, got, tc.want)
+		if got := jitter(100 * time.Second); got.Round(time.Millisecond) != tc.want {
+			t.Errorf("jitter at %v is %v, want %v", tc.random, got, tc.want)
+		}
+	}
+}
+
+func TestStandbysDoNotAskTogether(t *testing.T) {
+	for try := range 12 {
+		seen := make(map[time.Duration]bool)
+		for range 20 {
+			var s Standby
+			for range try {
+				s.Next()
+			}
+			seen[s.Next()] = true
+		}
+		if len(seen) < 2 {
+			t.Errorf("20 clients have the same pause %d", try+1)
 		}
 	}
 }

@@ -42,8 +42,8 @@ type Conn struct {
 
 	// Of the reading goroutine.
 	buf    []byte
-	r, w   int // buf[r:w] is what came in and was not handed out yet
-	frame  frame
+	r, w   int   // buf[r:w] is what came in and was not handed out yet
+	left   int64 // bytes of the frame now handed out, header included, that are still to come
 	readAt time.Time
 
 	lastRead atomic.Int64 // nanoseconds after epoch; 0 for never
@@ -86,12 +86,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 		}
 	}
 	end := c.w
-	if int64(c.w-c.r) > c.frame.left {
-		end = c.r + int(c.frame.left)
+	if int64(c.w-c.r) > c.left {
+		end = c.r + int(c.left)
 	}
 	n := copy(p, c.buf[c.r:end])
 	c.r += n
-	c.frame.left -= int64(n)
+	c.left -= int64(n)
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 		c.unread.Store(false)
@@ -101,14 +101,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // ready tells whether there is something to hand out.
 func (c *Conn) ready() bool {
-	if c.frame.left > 0 {
+	if c.left > 0 {
 		return c.r < c.w
 	}
 	size, ok := frameSize(c.buf[c.r:c.w])
 	if !ok || int64(c.w-c.r) < size && size <= int64(len(c.buf)) {
 		return false
 	}
-	c.frame.left = size
+	c.left = size
 	return true
 }
 
@@ -197,7 +197,7 @@ func (c *Conn) interruption(timeout error) error {
 	switch {
 	case !c.stop.interrupted:
 		return nil // a deadline that has passed belonged to an earlier Interrupt
-	case c.frame.left == 0:
+	case c.left == 0:
 		return ErrInterrupted
 	case c.stop.finish && timeout != nil:
 		return fmt.Errorf("wsconn: interrupted in the middle of a frame: %w", timeout)

@@ -2,11 +2,6 @@ package wsconn
 
 import "encoding/binary"
 
-// frame is where in the frame that is being handed out the reader stands.
-type frame struct {
-	left int64 // bytes, header included, that were not handed out yet
-}
-
 // frameSize returns how long the frame is that b begins with, header included;
 // false as long as the header is not complete. See RFC 6455, section 5.2. It
 // judges nothing: that is the WebSocket's part.

@@ -14,7 +14,7 @@ import (
 // ping writes to the connection. Its error ends the keep-alive.
 func (c *Conn) KeepAlive(done <-chan struct{}, interval, timeout time.Duration, ping func() error) {
 	var (
-		next  = time.Now().Add(Jitter(interval))
+		next  = time.Now().Add(jitter(interval))
 		asked time.Time // the first ping that nothing has followed; zero for none
 		timer = time.NewTimer(time.Until(next))
 	)
@@ -34,7 +34,7 @@ func (c *Conn) KeepAlive(done <-chan struct{}, interval, timeout time.Duration, 
 			if ping() != nil || c.Flush() != nil {
 				return
 			}
-			next = now.Add(Jitter(interval))
+			next = now.Add(jitter(interval))
 		}
 		wait := time.Until(next)
 		if !asked.IsZero() && c.LastRead().Before(asked) {
@@ -55,9 +55,4 @@ func (c *Conn) KeepAlive(done <-chan struct{}, interval, timeout time.Duration, 
 		}
 		timer.Reset(wait)
 	}
-}
-
-// Jitter returns d, a fifth more or less.
-func Jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.8 + 0.4*Random()))
 }

@@ -47,10 +47,7 @@ func Quote(text string, limit int) string {
 	if len(text) <= limit {
 		return strconv.Quote(text)
 	}
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return strconv.Quote(text[:limit]) + "..."
+	return strconv.Quote(beginning(text, limit)) + "..."
 }
 
 // OneLine makes the text of an error that may quote what came from outside fit
@@ -65,8 +62,13 @@ func OneLine(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
+	return beginning(text, limit) + "..."
+}
+
+// beginning cuts text, which is longer than limit, between two runes.
+func beginning(text string, limit int) string {
 	for limit > 0 && !utf8.RuneStart(text[limit]) {
 		limit--
 	}
-	return text[:limit] + "..."
+	return text[:limit]
 }

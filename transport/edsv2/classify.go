@@ -1,7 +1,6 @@
 package edsv2
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -114,19 +113,6 @@ func (t *Transport) refusal(resp *http.Response, err error, key string) ending {
 	}
 	end.err = t.endError(end, fmt.Sprintf("the service answered %d", resp.StatusCode), reason)
 	return end
-}
-
-// proxyError is the status with which a proxy refuses a tunnel for want of
-// credentials, which no repetition mends.
-type proxyError int
-
-func (e proxyError) Error() string { return fmt.Sprintf("the proxy answered %d", int(e)) }
-
-func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-	if resp.StatusCode == http.StatusProxyAuthRequired {
-		return proxyError(resp.StatusCode)
-	}
-	return nil
 }
 
 // closing judges the end of an established connection.

@@ -2,8 +2,10 @@ package edsv2_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
@@ -67,4 +69,21 @@ func service(srv *edstest.Server, opts ...edsv2.Option) transporttest.Service {
 			return err
 		},
 	}
+}
+
+// A process that lives on after its key was refused must not look healthy.
+func TestRefusedStaysRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := edstest.NewTestServer(t)
+		app := eds.New(edsv2.New(srv.URL(), edstest.DefaultQueue, edsv2.APIKey("another"),
+			edsv2.DialContext(srv.DialContext), edsv2.Logger(slog.New(slog.DiscardHandler))))
+		app.Handle("*", func(context.Context, *eds.Event) error { return nil })
+		var auth *eds.AuthError
+		if err := app.Run(t.Context()); !errors.As(err, &auth) {
+			t.Fatalf("Run returned %v", err)
+		}
+		if h := app.Health(); h.Live() || h.Ready() || h.Transport.State != eds.Refused {
+			t.Errorf("health %+v", h)
+		}
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -183,41 +182,4 @@ func (t *Transport) pause(ctx context.Context) error {
 	case <-t.done:
 		return errClosed
 	}
-}
-
-// httpClient returns the client for the handshakes.
-func (s *settings) httpClient() *http.Client {
-	client := &http.Client{}
-	if s.givenClient != nil {
-		*client = *s.givenClient
-	}
-	base, ok := client.Transport.(*http.Transport)
-	switch {
-	case client.Transport == nil:
-		if base, ok = http.DefaultTransport.(*http.Transport); ok {
-			base = base.Clone()
-		} else { // the program has put another one in its place, such as one that traces
-			base = &http.Transport{Proxy: http.ProxyFromEnvironment}
-		}
-		// No connection stays behind after a refusal.
-		base.DisableKeepAlives = true
-		base.OnProxyConnectResponse = proxyAnswered
-	case ok && s.dialContext != nil:
-		base = base.Clone()
-	default:
-		return client
-	}
-	dial := s.dialContext
-	if dial == nil {
-		dial = (&net.Dialer{}).DialContext
-	}
-	limit := s.dialTimeout
-	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		// http.Transport may let a dial outlive the request it was for.
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
-		return dial(ctx, network, addr)
-	}
-	client.Transport = base
-	return client
 }

@@ -70,7 +70,9 @@ func New(url, queue string, opts ...Option) *Transport {
 		since:    time.Now(),
 	}
 	for _, o := range opts {
-		o(&t.settings)
+		if o != nil {
+			o(&t.settings)
+		}
 	}
 	if t.log == nil {
 		t.log = slog.Default()

@@ -150,9 +150,10 @@ func (t *Transport) believe() {
 	t.enter(eds.Connected)
 }
 
-// enter changes the state. The caller holds the lock.
+// enter changes the state. The caller holds the lock. Closed is final, and so
+// is Refused: a process that lives on after it must not look healthy.
 func (t *Transport) enter(s eds.State) {
-	if t.state == s || t.state == eds.Closed {
+	if t.state == s || t.state == eds.Closed || t.state == eds.Refused {
 		return
 	}
 	t.state, t.since = s, time.Now()

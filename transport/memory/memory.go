@@ -62,7 +62,9 @@ type message struct {
 func New(name string, opts ...Option) *Transport {
 	t := &Transport{name: name, wake: make(chan struct{}), unacked: make(map[string]message)}
 	for _, opt := range opts {
-		opt(t)
+		if opt != nil {
+			opt(t)
+		}
 	}
 	return t
 }

@@ -1,0 +1,59 @@
+package edsv2
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// httpClient returns the client for the handshakes.
+func (s *settings) httpClient() *http.Client {
+	client := &http.Client{}
+	if s.givenClient != nil {
+		*client = *s.givenClient
+	}
+	base, ok := client.Transport.(*http.Transport)
+	switch {
+	case client.Transport == nil:
+		if base, ok = http.DefaultTransport.(*http.Transport); ok {
+			base = base.Clone()
+		} else { // the program has put another one in its place, such as one that traces
+			base = &http.Transport{Proxy: http.ProxyFromEnvironment}
+		}
+		// No connection stays behind after a refusal.
+		base.DisableKeepAlives = true
+		base.OnProxyConnectResponse = proxyAnswered
+	case ok && s.dialContext != nil:
+		base = base.Clone()
+	default:
+		return client
+	}
+	dial := s.dialContext
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	limit := s.dialTimeout
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		// http.Transport may let a dial outlive the request it was for.
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return dial(ctx, network, addr)
+	}
+	client.Transport = base
+	return client
+}
+
+// proxyError is the status with which a proxy refuses a tunnel for want of
+// credentials, which no repetition mends.
+type proxyError int
+
+func (e proxyError) Error() string { return fmt.Sprintf("the proxy answered %d", int(e)) }
+
+func proxyAnswered(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusProxyAuthRequired {
+		return proxyError(resp.StatusCode)
+	}
+	return nil
+}
