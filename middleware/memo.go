@@ -14,6 +14,7 @@ type memo[K comparable, V any] struct {
 	max     int
 	entries atomic.Pointer[map[K]V]
 	mu      sync.Mutex // serialises add
+	making  sync.Mutex // serialises getOrAdd
 }
 
 func (m *memo[K, V]) get(key K) (V, bool) {
@@ -49,4 +50,31 @@ func (m *memo[K, V]) add(key K, v V) bool {
 	next[key] = v
 	m.entries.Store(&next)
 	return true
+}
+
+// getOrAdd returns the value of key, which it makes when there is none: once
+// for each key. When only one place is left, that is for the key rest, which
+// stands for all that come after.
+func (m *memo[K, V]) getOrAdd(key, rest K, fresh func(K) V) V {
+	if v, ok := m.get(key); ok {
+		return v
+	}
+	m.making.Lock()
+	defer m.making.Unlock()
+	if m.size() >= m.max-1 {
+		key = rest
+	}
+	v, ok := m.get(key)
+	if !ok {
+		v = fresh(key)
+		m.add(key, v)
+	}
+	return v
+}
+
+func (m *memo[K, V]) size() int {
+	if entries := m.entries.Load(); entries != nil {
+		return len(*entries)
+	}
+	return 0
 }

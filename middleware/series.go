@@ -15,10 +15,12 @@ import (
 type series struct {
 	labels       []attribute.KeyValue // in all of them; at its capacity
 	process, ack []metric.RecordOption
-	consumed     []metric.AddOption
 	sent         []metric.AddOption
-	outcomes     memo[outcomeKey, []metric.AddOption]
 	failures     memo[failureKey, failureOptions]
+
+	consumed   *count               // without an error
+	consumedAs memo[string, *count] // consumed, by error type
+	outcomes   memo[outcomeKey, *count]
 }
 
 type outcomeKey struct {
@@ -51,26 +53,31 @@ func (m *metrics) queue(e *eds.Event) *series {
 func (m *metrics) newSeries(from origin) *series {
 	q := &series{
 		labels:   from.attributes(m.system),
-		outcomes: memo[outcomeKey, []metric.AddOption]{max: (m.types.max + 1) * (int(eds.Redelivered) + 1)},
+		outcomes: memo[outcomeKey, *count]{max: (m.types.max+1)*(int(eds.Redelivered)+1) + 1},
 		failures: memo[failureKey, failureOptions]{max: maxErrorTypes},
+
+		consumedAs: memo[string, *count]{max: maxErrorTypes + 1},
 	}
 	q.labels = slices.Clip(q.labels) // an append copies
 	process, send := semconv.MessagingOperationName("process"), semconv.MessagingOperationName("send")
 	q.process = recordWith(append(q.labels, process))
-	q.consumed = addWith(append(q.labels, process))
+	q.consumed = m.counts.make(m.consumed, append(q.labels, process))
 	q.sent = addWith(append(q.labels, send))
 	q.ack = recordWith(append(q.labels, semconv.MessagingOperationName("ack"), semconv.MessagingOperationTypeSettle))
 	return q
 }
 
-func (q *series) outcome(o eds.Outcome, eventType string) []metric.AddOption {
-	key := outcomeKey{o, eventType}
-	opts, ok := q.outcomes.get(key)
-	if !ok {
-		opts = addWith(append(q.labels, attrOutcome.String(o.String()), attrEventType.String(eventType)))
-		q.outcomes.add(key, opts)
-	}
-	return opts
+func (m *metrics) outcome(q *series, o eds.Outcome, eventType string) *count {
+	return q.outcomes.getOrAdd(outcomeKey{o, eventType}, outcomeKey{o, other}, func(key outcomeKey) *count {
+		return m.counts.make(m.outcomes, append(q.labels, attrOutcome.String(key.outcome.String()), attrEventType.String(key.eventType)))
+	})
+}
+
+// consumedWith returns the count of deliveries whose processing failed so.
+func (m *metrics) consumedWith(q *series, errorType string) *count {
+	return q.consumedAs.getOrAdd(errorType, other, func(errorType string) *count {
+		return m.counts.make(m.consumed, append(q.labels, semconv.MessagingOperationName("process"), semconv.ErrorTypeKey.String(errorType)))
+	})
 }
 
 // failed returns what to record a failed operation with. Error types are
