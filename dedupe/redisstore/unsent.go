@@ -13,8 +13,9 @@ const maxUnsent = 1024
 
 // unsent are the commits that Redis has not seen.
 type unsent struct {
-	mu   sync.Mutex
-	list []commit
+	mu      sync.Mutex
+	list    []commit
+	sending int // taken off the list, and not known to have arrived
 }
 
 type commit struct {
@@ -35,13 +36,21 @@ func (u *unsent) take() []commit {
 	defer u.mu.Unlock()
 	list := u.list
 	u.list = nil
+	u.sending += len(list)
 	return list
+}
+
+// sent ends the sending of one that take returned.
+func (u *unsent) sent() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.sending--
 }
 
 func (u *unsent) len() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return len(u.list)
+	return len(u.list) + u.sending
 }
 
 // sendUnsent writes to Redis what was finished without it.
@@ -52,6 +61,7 @@ func (s *Store) sendUnsent() {
 		var wg sync.WaitGroup
 		for _, c := range batch {
 			wg.Go(func() {
+				defer s.unsent.sent()
 				if r != nil {
 					if _, _, err := r.commit(s.name(c.hold.Key), c.hold, c.result); err == nil {
 						return
