@@ -128,7 +128,7 @@ func BenchmarkFrameToAck(b *testing.B) {
 			}
 			b.ReportMetric(float64(network.writes)/float64(b.N), "writes/op")
 			b.StopTimer()
-			tr.session.Load().conn.Fail(io.EOF)
+			present(tr).Conn.Fail(io.EOF)
 			tr.Close(b.Context())
 		})
 	}
@@ -231,7 +231,7 @@ func BenchmarkLoopback(b *testing.B) {
 					}
 				}
 				b.StopTimer()
-				tr.session.Load().conn.Fail(io.EOF)
+				present(tr).Conn.Fail(io.EOF)
 				tr.Close(b.Context())
 			})
 			b.Run(name+"/hand", func(b *testing.B) {

@@ -20,13 +20,13 @@ const (
 // open turns the message that s has read into a delivery; nil when it is none.
 func (t *Transport) open(s *session) *eds.Delivery {
 	f := &s.frame
-	err := f.scan(s.in)
-	if s.cut > 0 {
+	err := f.scan(s.In)
+	if s.Cut > 0 {
 		// Its end is missing, so that err says nothing.
 		return t.oversize(s)
 	}
 	if err != nil {
-		if s.kind == websocket.MessageBinary {
+		if s.Kind == websocket.MessageBinary {
 			t.skip(skipBinary, s)
 		} else {
 			t.skip(skipUnreadable, s)
@@ -96,12 +96,12 @@ func (t *Transport) malformed(s *session, reason string) *eds.Delivery {
 		return nil
 	}
 	d := t.delivery(s, string(s.text))
-	head := s.in
-	if s.cut > 0 {
+	head := s.In
+	if s.Cut > 0 {
 		head = head[:min(len(head), keptHead)]
 	}
 	d.Event.Payload = bytes.Clone(head)
-	d.Err = eds.Permanent(&MalformedError{Reason: reason, Size: int64(len(s.in)) + s.cut})
+	d.Err = eds.Permanent(&MalformedError{Reason: reason, Size: int64(len(s.In)) + s.Cut})
 	t.counters.malformed.Add(1)
 	return d
 }
@@ -111,11 +111,11 @@ func (t *Transport) oversize(s *session) *eds.Delivery {
 		t.skip(skipOversize, s)
 		return nil
 	}
-	return t.malformed(s, fmt.Sprintf("longer than %d bytes", t.maxEventBytes))
+	return t.malformed(s, fmt.Sprintf("longer than %d bytes", t.MaxMessageBytes))
 }
 
 func (t *Transport) delivery(s *session, receipt string) *eds.Delivery {
-	d := &eds.Delivery{Receipt: receipt, Received: s.conn.ReadAt(), Tag: s}
+	d := &eds.Delivery{Receipt: receipt, Received: s.Conn.ReadAt(), Tag: s}
 	d.Event.Source, d.Event.Queue = t.source, t.queue
 	if t.visibility > 0 {
 		d.Deadline = d.Received.Add(t.visibility)

@@ -2,15 +2,12 @@ package edsv2
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
-	"github.com/eventdelivery/eds-go/internal/wsconn"
+	"github.com/eventdelivery/eds-go/internal/wslink"
 )
 
 // Transport receives the events of one queue. Make it with New. It holds one
@@ -19,34 +16,16 @@ type Transport struct {
 	settings
 	invalid error // what is wrong with the settings
 
-	url    string // to dial; never shown
-	shown  string // the same without what could be secret
-	host   string
 	queue  string
 	source string
-	client *http.Client
-
-	session atomic.Pointer[session]
-	done    chan struct{} // closed by Close
+	link   *wslink.Link[*session]
 
 	// Of the goroutine in Receive.
-	backoff   *wsconn.Backoff
-	standby   wsconn.Standby
-	rekeyed   bool // the last try was with a key that replaced a refused one
-	notBefore time.Time
-	types     map[string]string
-	watched   <-chan struct{} // of the context whose end interrupts reading
-	unwatch   func() bool
+	got   *eds.Delivery
+	types map[string]string
 
-	mu       sync.Mutex // guards what follows
-	closed   bool
-	final    error
-	lastErr  error
-	state    eds.State
-	since    time.Time
-	connects uint64
-	past     Stats     // of the sessions that have ended
-	lastRead time.Time // likewise
+	mu   sync.Mutex
+	past Stats // of the sessions that have ended; guarded by mu
 
 	lastEvent atomic.Int64 // Unix nanoseconds; 0 for never
 	counters  counters
@@ -63,25 +42,16 @@ var (
 // kept. It dials nothing. What is wrong with the settings is told by Validate
 // and by the first Receive.
 func New(url, queue string, opts ...Option) *Transport {
-	t := &Transport{
-		settings: defaults(),
-		done:     make(chan struct{}),
-		types:    map[string]string{},
-		since:    time.Now(),
-	}
+	t := &Transport{settings: defaults(), types: map[string]string{}}
 	for _, o := range opts {
 		if o != nil {
 			o(&t.settings)
 		}
 	}
-	if t.log == nil {
-		t.log = slog.Default()
+	if t.Log == nil {
+		t.Log = slog.Default()
 	}
 	t.invalid = t.validate(url, queue)
-	if t.invalid == nil {
-		t.client = t.httpClient()
-		t.backoff = wsconn.NewBackoff(t.backoffMin, t.backoffMax)
-	}
 	return t
 }
 
@@ -93,62 +63,10 @@ func (t *Transport) Receive(ctx context.Context) (*eds.Delivery, error) {
 	if t.invalid != nil {
 		return nil, t.invalid
 	}
-	t.watch(ctx)
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		s := t.session.Load()
-		if s == nil {
-			if err := t.refusedOrClosed(); err != nil {
-				return nil, err
-			}
-			if err := t.connect(ctx); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		d, err := s.next()
-		switch {
-		case err == nil:
-			return d, nil
-		case errors.Is(err, wsconn.ErrInterrupted) && s.conn.Err() == nil:
-			if ctx.Err() == nil {
-				s.conn.Resume() // that was for an earlier context
-			}
-		default:
-			if err := t.lost(ctx, s, err); err != nil {
-				return nil, err
-			}
-		}
+	if err := t.link.Do(ctx, (*session).next); err != nil {
+		return nil, err
 	}
-}
-
-// watch has the end of ctx interrupt the wait for the network. It costs nothing
-// as long as the context stays the same.
-func (t *Transport) watch(ctx context.Context) {
-	done := ctx.Done()
-	if done == t.watched {
-		return
-	}
-	if t.unwatch != nil {
-		t.unwatch()
-	}
-	t.watched = done
-	t.unwatch = context.AfterFunc(ctx, func() {
-		if s := t.session.Load(); s != nil {
-			s.conn.Interrupt()
-		}
-	})
-}
-
-func (t *Transport) refusedOrClosed() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		return errClosed
-	}
-	return t.final
+	return t.got, nil
 }
 
 // Ack sends the acknowledgement, or has it sent together with others within a
@@ -161,11 +79,11 @@ func (t *Transport) Ack(_ context.Context, d *eds.Delivery) error {
 		return nil
 	}
 	s, _ := d.Tag.(*session)
-	if s == nil || s.over.Load() || s != t.session.Load() {
+	if s == nil || s.Over() {
 		return eds.ErrReceiptLost
 	}
 	if err := s.ack(d.Receipt); err != nil {
-		return t.safe("cannot acknowledge", err, s.key)
+		return t.link.Safe("cannot acknowledge", err, s.Key)
 	}
 	return nil
 }
@@ -178,24 +96,17 @@ func (t *Transport) Nack(context.Context, *eds.Delivery) error { return nil }
 // confirmations that are out, if the service confirms at all, and ends the
 // connection with the close code 1000, so that the queue is free at once.
 func (t *Transport) Close(ctx context.Context) error {
-	t.mu.Lock()
-	if t.closed {
-		t.mu.Unlock()
+	if t.link == nil {
 		return nil
 	}
-	t.closed = true
-	close(t.done)
-	t.enter(eds.Closed)
-	t.mu.Unlock()
-	if t.unwatch != nil {
-		t.unwatch()
-	}
-	s := t.session.Swap(nil)
-	if s == nil {
+	s, connected := t.link.Close()
+	if !connected {
 		return nil
 	}
-	if err := s.finish(ctx); err != nil {
-		return t.safe("cannot send the last acknowledgements", err, s.key)
+	err := s.Finish(ctx, s.drain)
+	t.link.Account(s)
+	if err != nil {
+		return t.link.Safe("cannot send the last acknowledgements", err, s.Key)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/wslink"
 )
 
 var ackFaults = []fault{
@@ -169,7 +170,7 @@ func testNoReplies(t *testing.T) {
 	if st := tr.Stats(); st.Unconfirmed != 0 || tr.Status().Unconfirmed != 0 {
 		t.Errorf("%+v", st)
 	}
-	if got := len(tr.session.Load().acks.sent); got > maxUnconfirmed {
+	if got := len(present(tr).acks.sent); got > maxUnconfirmed {
 		t.Errorf("%d remembered", got)
 	}
 	if s.count() != 1 {
@@ -306,7 +307,7 @@ func testCloseWaitsForReplies(t *testing.T) {
 			t.Error(err)
 		}
 		took := time.Since(start)
-		if want := min(delay, lastReplies); took < want || took > want+lastHandshake {
+		if want := min(delay, lastReplies); took < want || took > want+wslink.LastHandshake {
 			t.Errorf("Close took %v, replies %v", took, delay)
 		}
 		if delay < lastReplies {
@@ -431,7 +432,7 @@ func TestValidate(t *testing.T) {
 		{"x://", "", []Option{PingInterval(0), PongTimeout(-1), Backoff(0, -1), DialTimeout(0), WriteTimeout(0),
 			MaxEventBytes(10), VisibilityTimeout(-1)},
 			[]string{"url", "queue", "APIKey", "PingInterval", "PongTimeout", "Backoff min", "DialTimeout",
-				"WriteTimeout", "Backoff max", "VisibilityTimeout", "MaxEventBytes"}},
+				"WriteTimeout", "Backoff max", "MaxEventBytes", "VisibilityTimeout"}},
 		{"wss://eds.example", "q", []Option{APIKey("k"), HTTPClient(&http.Client{Transport: &endless{}}),
 			DialContext(func(context.Context, string, string) (net.Conn, error) { return nil, nil })}, []string{"DialContext"}},
 	} {
@@ -458,8 +459,8 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	tr := New("wss://eds.example/a%2Fb?x=1&queue=old", "q r", APIKey("  "+canary+"\n"))
-	if tr.url != "wss://eds.example/a%2Fb?queue=q+r&x=1" {
-		t.Errorf("url = %q", tr.url)
+	if url, _ := tr.link.Request(""); url != "wss://eds.example/a%2Fb?queue=q+r&x=1" {
+		t.Errorf("url = %q", url)
 	}
 }
 

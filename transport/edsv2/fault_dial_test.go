@@ -19,6 +19,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/wslink"
 )
 
 var dialFaults = []fault{
@@ -234,16 +235,16 @@ func testRetryAfter(t *testing.T) {
 
 func testGatewayErrors(t *testing.T) {
 	for status := 400; status < 600; status++ {
-		want := transient
+		want := wslink.Transient
 		switch {
 		case status == 401 || status == 403:
-			want = badKey
+			want = wslink.BadKey
 		case status == 409:
-			want = held
+			want = wslink.Held
 		case status < 500 && status != 408 && status != 425 && status != 429:
-			want = badSetting
+			want = wslink.BadSetting
 		}
-		if got := ofStatus(status); got != want {
+		if got := judge(&wslink.Ending{Status: status}); got != want {
 			t.Errorf("%d: class %d, want %d", status, got, want)
 		}
 	}
@@ -503,7 +504,7 @@ func testProxy(t *testing.T) {
 	// The same for a tunnel.
 	tr = New("wss://eds.example", "my-queue", APIKey(canary), DialContext(s.DialContext))
 	defer tr.Close(t.Context())
-	tr.client.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128"})
+	tr.link.Client.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: "proxy.example:3128"})
 	_, err = tr.Receive(t.Context())
 	if ce, ok := errors.AsType[*eds.ConfigError](err); !ok || !strings.Contains(ce.Reason, "407") {
 		t.Errorf("Receive = %v", err)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+	"github.com/eventdelivery/eds-go/internal/wslink"
 )
 
 // FuzzFrame compares the scanner with encoding/json: what it accepts is JSON,
@@ -118,17 +119,16 @@ func FuzzCloseReason(f *testing.F) {
 	f.Add(4403, canary[:20])
 	f.Fuzz(func(t *testing.T, code int, reason string) {
 		tr := New("wss://eds.example/?tenant=t1", "my-queue", APIKey(canary))
-		s := &session{t: tr, key: canary, conn: nil}
-		end := tr.closing(s, websocket.CloseError{Code: websocket.StatusCode(code), Reason: reason})
-		text := end.err.Error()
+		end := tr.link.Closing(wslink.NewLine(canary, 1<<10), websocket.CloseError{Code: websocket.StatusCode(code), Reason: reason})
+		text := end.Err.Error()
 		if strings.ContainsAny(text, "\n\r\x1b\x00\u2028\u0085") || !utf8.ValidString(text) || len(text) > 1200 {
 			t.Fatalf("%q", text)
 		}
 		if strings.Contains(text, canary) || strings.Contains(reason, canary) && strings.Contains(text, "CANARY-k3y") {
 			t.Fatalf("%q holds the key", text)
 		}
-		if end.class == badKey != (code == 4401 || code == 4403) || end.class == held != (code == 4409) {
-			t.Fatalf("class %d of %d", end.class, code)
+		if end.Class == wslink.BadKey != (code == 4401 || code == 4403) || end.Class == wslink.Held != (code == 4409) {
+			t.Fatalf("class %d of %d", end.Class, code)
 		}
 	})
 }
@@ -145,15 +145,16 @@ func FuzzURL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		dial, err := neturl.Parse(tr.url)
+		address, _ := tr.link.Request("k")
+		dial, err := neturl.Parse(address)
 		if err != nil || dial.Query().Get("queue") != queue || len(dial.Query()["queue"]) != 1 || dial.Fragment != "" {
-			t.Fatalf("url = %q, %v", tr.url, err)
+			t.Fatalf("url = %q, %v", address, err)
 		}
 		if source, err := neturl.Parse(tr.source); err != nil || source.Scheme != "eds" || source.Path != "/"+queue {
 			t.Fatalf("source = %q, %v", tr.source, err)
 		}
-		if u, err := neturl.Parse(tr.shown); err != nil || u.User != nil || u.RawQuery != "" || u.Host != dial.Host {
-			t.Fatalf("shown = %q, %v", tr.shown, err)
+		if u, err := neturl.Parse(tr.link.Shown); err != nil || u.User != nil || u.RawQuery != "" || u.Host != dial.Host {
+			t.Fatalf("shown = %q, %v", tr.link.Shown, err)
 		}
 	})
 }

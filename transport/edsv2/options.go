@@ -6,36 +6,32 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wslink"
 )
 
 // Option is a setting of New.
 type Option func(*settings)
 
 type settings struct {
-	key      func(context.Context) (string, error)
-	keyGiven bool // the key is fixed: a refusal of it is final
-
-	pingInterval, pongTimeout time.Duration
-	backoffMin, backoffMax    time.Duration
-	dialTimeout, writeTimeout time.Duration
-	visibility                time.Duration
-	maxEventBytes             int
-	insecure                  bool
-	givenClient               *http.Client
-	dialContext               func(ctx context.Context, network, addr string) (net.Conn, error)
-	log                       *slog.Logger
+	wslink.Settings
+	visibility time.Duration
 }
 
 func defaults() settings {
 	return settings{
-		pingInterval:  150 * time.Second,
-		pongTimeout:   10 * time.Second,
-		backoffMin:    500 * time.Millisecond,
-		backoffMax:    30 * time.Second,
-		dialTimeout:   10 * time.Second,
-		writeTimeout:  10 * time.Second,
-		visibility:    30 * time.Second,
-		maxEventBytes: 8 << 20,
+		Settings: wslink.Settings{
+			KeyName:         "APIKey",
+			PingInterval:    150 * time.Second,
+			PongTimeout:     10 * time.Second,
+			BackoffMin:      500 * time.Millisecond,
+			BackoffMax:      30 * time.Second,
+			DialTimeout:     10 * time.Second,
+			WriteTimeout:    10 * time.Second,
+			MaxMessageBytes: 8 << 20,
+			MaxName:         "MaxEventBytes",
+		},
+		visibility: 30 * time.Second,
 	}
 }
 
@@ -43,10 +39,7 @@ func defaults() settings {
 // it is dropped. It travels in the Authorization header of the handshake and
 // is found in no URL, error or log.
 func APIKey(key string) Option {
-	return func(s *settings) {
-		s.key = func(context.Context) (string, error) { return key, nil }
-		s.keyGiven = true
-	}
+	return func(s *settings) { s.SetKey(key) }
 }
 
 // APIKeyFunc has the key read anew at each dial, so that a rotated key is
@@ -54,39 +47,39 @@ func APIKey(key string) Option {
 // returns another one, that one is tried too. An error of f is no refusal: the
 // dial is tried again later.
 func APIKeyFunc(f func(context.Context) (string, error)) Option {
-	return func(s *settings) { s.key, s.keyGiven = f, false }
+	return func(s *settings) { s.SetKeyFunc(f) }
 }
 
 // PingInterval sets how often the connection is proved alive; 150 s unless
 // set, a fifth more or less each time. The vendor asks for 2 to 3 minutes and
 // ends connections that were silent for 10.
-func PingInterval(d time.Duration) Option { return func(s *settings) { s.pingInterval = d } }
+func PingInterval(d time.Duration) Option { return func(s *settings) { s.PingInterval = d } }
 
 // PongTimeout sets for how long nothing at all may come in after a ping, while
 // the transport waits for it, before the connection counts as dead; 10 s
 // unless set.
-func PongTimeout(d time.Duration) Option { return func(s *settings) { s.pongTimeout = d } }
+func PongTimeout(d time.Duration) Option { return func(s *settings) { s.PongTimeout = d } }
 
 // Backoff bounds the pauses between connections: the first ends within min,
 // each following within twice as much, up to max, at random. 500 ms and 30 s
 // unless set. It starts anew once an event was acknowledged. A queue that is
 // held by another client has pauses of its own.
 func Backoff(min, max time.Duration) Option {
-	return func(s *settings) { s.backoffMin, s.backoffMax = min, max }
+	return func(s *settings) { s.BackoffMin, s.BackoffMax = min, max }
 }
 
 // DialTimeout bounds the way from the name look-up to the end of the
 // handshake; 10 s unless set.
-func DialTimeout(d time.Duration) Option { return func(s *settings) { s.dialTimeout = d } }
+func DialTimeout(d time.Duration) Option { return func(s *settings) { s.DialTimeout = d } }
 
 // WriteTimeout sets when a connection is given up whose peer reads nothing;
 // 10 s unless set.
-func WriteTimeout(d time.Duration) Option { return func(s *settings) { s.writeTimeout = d } }
+func WriteTimeout(d time.Duration) Option { return func(s *settings) { s.WriteTimeout = d } }
 
 // MaxEventBytes limits a frame; 8 MiB unless set, 1 KiB at least. A longer one
 // costs no more memory than that: it becomes a Delivery with an Err when its
 // receipt is found within the limit, and is passed over when not.
-func MaxEventBytes(n int) Option { return func(s *settings) { s.maxEventBytes = n } }
+func MaxEventBytes(n int) Option { return func(s *settings) { s.MaxMessageBytes = n } }
 
 // VisibilityTimeout sets for how long a receipt is good, which becomes
 // Delivery.Deadline; 30 s unless set, as the vendor states. Zero means no
@@ -95,19 +88,19 @@ func VisibilityTimeout(d time.Duration) Option { return func(s *settings) { s.vi
 
 // Insecure allows ws:// to other hosts than this one. The key then travels
 // in the clear.
-func Insecure() Option { return func(s *settings) { s.insecure = true } }
+func Insecure() Option { return func(s *settings) { s.Insecure = true } }
 
 // HTTPClient sets the client that performs the handshake, for its proxy or TLS
 // settings. Its Timeout bounds the handshake too; redirects are never
 // followed. Without one, proxies are taken from the environment.
-func HTTPClient(c *http.Client) Option { return func(s *settings) { s.givenClient = c } }
+func HTTPClient(c *http.Client) Option { return func(s *settings) { s.HTTPClient = c } }
 
 // DialContext sets how network connections are made. With HTTPClient, that
 // client's Transport must be a *http.Transport.
 func DialContext(f func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
-	return func(s *settings) { s.dialContext = f }
+	return func(s *settings) { s.DialContext = f }
 }
 
 // Logger sets where to log; slog.Default() unless set. Payloads and keys are
 // never logged.
-func Logger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
+func Logger(l *slog.Logger) Option { return func(s *settings) { s.Log = l } }

@@ -280,3 +280,9 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
 }
+
+// present returns the session that tr has now.
+func present(tr *Transport) *session {
+	s, _ := tr.link.Session()
+	return s
+}

@@ -62,14 +62,14 @@ type counters struct {
 // skip counts a frame that is passed over. Its content is not logged.
 func (t *Transport) skip(r skipReason, s *session) {
 	if n := t.counters.skipped[r].Add(1); telling(n) {
-		t.log.Warn("eds: frame skipped", "reason", r.String(), "bytes", int64(len(s.in))+s.cut,
+		t.Log.Warn("eds: frame skipped", "reason", r.String(), "bytes", int64(len(s.In))+s.Cut,
 			"queue", t.queue, "count", n)
 	}
 }
 
 func (t *Transport) noteNoReceipt(d *eds.Delivery) {
 	if n := t.counters.noReceipt.Add(1); telling(n) {
-		t.log.Warn("eds: event without a receipt cannot be acknowledged", "event_id", d.Event.ID,
+		t.Log.Warn("eds: event without a receipt cannot be acknowledged", "event_id", d.Event.ID,
 			"queue", t.queue, "count", n)
 	}
 }
@@ -83,8 +83,10 @@ func (t *Transport) Stats() Stats {
 	t.mu.Lock()
 	st := t.past
 	t.mu.Unlock()
-	if s := t.session.Load(); s != nil {
-		st.add(s)
+	if t.link != nil {
+		if s, ok := t.link.Session(); ok {
+			st.add(s)
+		}
 	}
 	c := &t.counters
 	st.Unreadable = c.skipped[skipUnreadable].Load()
@@ -112,27 +114,16 @@ func (t *Transport) account(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.past.add(s)
-	t.lastRead = s.conn.LastRead()
 }
 
 // Status tells how the connection is. It may be called at any time.
 func (t *Transport) Status() eds.Status {
-	s := t.session.Load()
-	t.mu.Lock()
-	st := eds.Status{State: t.state, Since: t.since, LastRead: t.lastRead, Connects: t.connects, Err: t.lastErr}
-	t.mu.Unlock()
-	if s != nil {
-		if read := s.conn.LastRead(); !read.IsZero() {
-			st.LastRead = read
-		}
+	if t.link == nil {
+		return eds.Status{}
+	}
+	st := t.link.Status()
+	if s, ok := t.link.Session(); ok {
 		st.Unconfirmed = s.unconfirmed()
-		switch {
-		case s.conn.Err() != nil && st.State == eds.Connected:
-			// It broke while nobody was in Receive.
-			st.State = eds.Connecting
-		case st.State == eds.Standby && time.Since(s.since) >= settled:
-			st.State, st.Since = eds.Connected, s.since
-		}
 	}
 	if at := t.lastEvent.Load(); at != 0 {
 		st.LastEvent = time.Unix(0, at)
@@ -141,20 +132,4 @@ func (t *Transport) Status() eds.Status {
 		st.Skipped += t.counters.skipped[i].Load()
 	}
 	return st
-}
-
-// believe notes that the connection was no refusal in disguise.
-func (t *Transport) believe() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.enter(eds.Connected)
-}
-
-// enter changes the state. The caller holds the lock. Closed is final, and so
-// is Refused: a process that lives on after it must not look healthy.
-func (t *Transport) enter(s eds.State) {
-	if t.state == s || t.state == eds.Closed || t.state == eds.Refused {
-		return
-	}
-	t.state, t.since = s, time.Now()
 }

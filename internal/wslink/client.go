@@ -1,4 +1,4 @@
-package edsv2
+package wslink
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 )
 
 // httpClient returns the client for the handshakes.
-func (s *settings) httpClient() *http.Client {
+func (s *Settings) httpClient() *http.Client {
 	client := &http.Client{}
-	if s.givenClient != nil {
-		*client = *s.givenClient
+	if s.HTTPClient != nil {
+		*client = *s.HTTPClient
 	}
 	base, ok := client.Transport.(*http.Transport)
 	switch {
@@ -25,16 +25,16 @@ func (s *settings) httpClient() *http.Client {
 		// No connection stays behind after a refusal.
 		base.DisableKeepAlives = true
 		base.OnProxyConnectResponse = proxyAnswered
-	case ok && s.dialContext != nil:
+	case ok && s.DialContext != nil:
 		base = base.Clone()
 	default:
 		return client
 	}
-	dial := s.dialContext
+	dial := s.DialContext
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
-	limit := s.dialTimeout
+	limit := s.DialTimeout
 	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		// http.Transport may let a dial outlive the request it was for.
 		ctx, cancel := context.WithTimeout(ctx, limit)

@@ -1,4 +1,4 @@
-package edsv2
+package wslink
 
 import "testing"
 
@@ -15,7 +15,7 @@ func TestShownURL(t *testing.T) {
 		"no url at all?token=secret":   "no url at all",
 		"http://host:8080/a/b#section": "http://host:8080/a/b",
 	} {
-		if got := harmless(raw); got != want {
+		if got := Harmless(raw); got != want {
 			t.Errorf("%q is shown as %q, want %q", raw, got, want)
 		}
 	}
