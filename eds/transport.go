@@ -71,6 +71,10 @@ type Status struct {
 	// Skipped counts frames that were passed over: unreadable, of an unknown
 	// type, or in answer to nothing that was sent.
 	Skipped uint64
+	// Gaps counts the places where events seem to be missing, and JumpsBack
+	// those where the source went back to what was settled before, for
+	// transports that keep their own position.
+	Gaps, JumpsBack uint64
 	// Err is why the last connection ended or was refused; nil before that.
 	Err error
 }

@@ -56,3 +56,13 @@ func (c *Conn) KeepAlive(done <-chan struct{}, interval, timeout time.Duration, 
 		timer.Reset(wait)
 	}
 }
+
+// WritePing takes over a ping, which carries nothing, to be sent like anything
+// else. It must not come in the middle of a message: the caller sees to it
+// that none is being written.
+func (c *Conn) WritePing() error {
+	const fin, ping, masked = 0x80, 0x9, 0x80
+	// Whatever the masking key, there is nothing to mask (RFC 6455, 5.3).
+	_, err := c.Write([]byte{fin | ping, masked, 0, 0, 0, 0})
+	return err
+}

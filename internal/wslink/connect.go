@@ -42,6 +42,14 @@ func (l *Link[S]) try(ctx context.Context) (end *Ending, key string, err error) 
 		}
 		return &Ending{Err: l.Safe("cannot get the "+l.KeyName, err, "")}, "", nil
 	}
+	if l.Prepare != nil {
+		if err := l.Prepare(ctx); err != nil {
+			if ce, ok := isConfig(err); ok {
+				return &Ending{Class: BadSetting, Err: ce}, key, nil
+			}
+			return &Ending{Err: l.Safe("cannot begin", err, key)}, key, nil
+		}
+	}
 	end, err = l.dial(ctx, key)
 	return end, key, err
 }
@@ -51,6 +59,7 @@ func (l *Link[S]) dial(ctx context.Context, key string) (*Ending, error) {
 	bounded, cancel := context.WithTimeout(ctx, l.DialTimeout)
 	defer cancel()
 	address, header := l.Request(key)
+	l.dialed.Store(&address)
 	ws, conn, resp, err := wsconn.Dial(bounded, address, header, l.Client, l.WriteTimeout)
 	if err != nil {
 		end := l.refusal(resp, err, key)
@@ -86,7 +95,9 @@ func (l *Link[S]) leave(s S) {
 
 // Account keeps what is counted of a session that has ended.
 func (l *Link[S]) Account(s S) {
-	l.Left(s)
+	if l.Left != nil {
+		l.Left(s)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastRead = s.line().Conn.LastRead()

@@ -83,7 +83,7 @@ func (l *Link[S]) refusal(resp *http.Response, err error, key string) Ending {
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, 1024))
 		resp.Body.Close()
 	}
-	reason := spoken(string(body), key)
+	reason := Spoken(string(body), key)
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable:
 		end.RetryAfter = wsconn.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
@@ -91,7 +91,7 @@ func (l *Link[S]) refusal(resp *http.Response, err error, key string) Ending {
 		// Of the address only the host: the rest may hold anything.
 		to := "another place"
 		if u, err := url.Parse(resp.Header.Get("Location")); err == nil && u.Host != "" {
-			to = spoken(u.Host, key)
+			to = Spoken(u.Host, key)
 		}
 		reason = "redirects to " + to + " are not followed"
 	}
@@ -109,8 +109,11 @@ func (l *Link[S]) Closing(line *Line, err error) Ending {
 			what = "the service closed the connection without a status"
 		}
 		end.Class = l.Judge(&end)
-		end.Err = l.errorOf(end, what, spoken(ce.Reason, line.Key))
+		end.Err = l.errorOf(end, what, Spoken(ce.Reason, line.Key))
 		return end
+	}
+	if ce, ok := isConfig(err); ok {
+		return Ending{Class: BadSetting, Err: ce} // of the session itself
 	}
 	// What the connection ended with tells more than what the WebSocket
 	// made of it.
@@ -144,13 +147,13 @@ func (l *Link[S]) Safe(what string, err error, key string) error {
 		err = ue.Err
 	}
 	text := wsconn.Redact(err.Error(), key)
-	if address, _ := l.Request(key); address != "" {
-		text = wsconn.Redact(text, address)
+	if address := l.dialed.Load(); address != nil {
+		text = wsconn.Redact(text, *address)
 	}
 	return fmt.Errorf("%s: %s: %s", l.Package, what, wsconn.OneLine(text, errorLimit))
 }
 
-// spoken makes what a service says fit for errors and logs.
-func spoken(text, key string) string {
+// Spoken makes what a service says, without the key, fit for errors and logs.
+func Spoken(text, key string) string {
 	return wsconn.Quote(strings.TrimSpace(wsconn.Redact(text, key)), reasonLimit)
 }

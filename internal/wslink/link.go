@@ -15,8 +15,8 @@ import (
 // Session is a protocol's side of a connection: a struct that embeds *Line.
 type Session interface{ line() *Line }
 
-// Config is what a Link must know of the service. All of it but After is
-// needed.
+// Config is what a Link must know of the service. All of it but Prepare and
+// Left is needed.
 type Config[S Session] struct {
 	Settings
 	// Package is the transport's, for errors. Kind and Name say what is
@@ -26,12 +26,15 @@ type Config[S Session] struct {
 	Host, Shown string
 	// Request is what to dial with a key; the key may be in either.
 	Request func(key string) (url string, header http.Header)
+	// Prepare is called before each dial, when no session is left. Its error
+	// is like that of a failed dial, final when it is an *eds.ConfigError.
+	Prepare func(context.Context) error
 	// Open makes the session of a new connection.
 	Open func(*Line) S
 	// Judge says what an ending means that has a Status or a Code; it may
 	// set the alarm and the least pause too.
 	Judge func(*Ending) Class
-	// Left is told when a session has ended for good.
+	// Left is told when a session has ended.
 	Left func(S)
 }
 
@@ -43,7 +46,8 @@ type Link[S Session] struct {
 	Client *http.Client
 
 	session atomic.Pointer[S]
-	done    chan struct{} // closed by Close
+	dialed  atomic.Pointer[string] // the address, which may hold the key
+	done    chan struct{}          // closed by Close
 
 	// Of the goroutine in Do.
 	backoff   *wsconn.Backoff
@@ -84,6 +88,16 @@ func (l *Link[S]) Session() (s S, ok bool) {
 
 // Done is closed when the link is.
 func (l *Link[S]) Done() <-chan struct{} { return l.done }
+
+// Ended tells whether the link was closed.
+func (l *Link[S]) Ended() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // Do has f called with the present session until it returns nil, over as many
 // connections as it takes: an error of f ends the session. The error of Do is

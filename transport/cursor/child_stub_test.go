@@ -1,0 +1,3 @@
+package cursor
+
+func child(string) int { return 0 }

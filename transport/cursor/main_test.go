@@ -1,0 +1,16 @@
+package cursor
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain also is what the tests start as a second process.
+func TestMain(m *testing.M) {
+	if role := os.Getenv("CURSOR_TEST_ROLE"); role != "" {
+		os.Exit(child(role))
+	}
+	goleak.VerifyTestMain(m)
+}

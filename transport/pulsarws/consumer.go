@@ -1,0 +1,209 @@
+package pulsarws
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/wslink"
+)
+
+// Consumer receives the messages of a subscription, which the service keeps:
+// what is not acknowledged comes again, after a Nack, an AckTimeout, or when
+// the connection ends. Make it with NewConsumer. Each delivery is settled at
+// most once, on the connection that brought it.
+//
+// An acknowledgement is not confirmed by the service, and one that is lost
+// makes the event come again: use middleware.Dedupe.
+type Consumer struct{ receiver }
+
+var (
+	_ eds.Transport      = (*Consumer)(nil)
+	_ eds.StatusReporter = (*Consumer)(nil)
+	_ eds.Validator      = (*Consumer)(nil)
+)
+
+// NewConsumer returns a consumer of the subscription to topic, which is
+// TENANT/NAMESPACE/TOPIC with or without persistent:// before it, at the
+// service at url: wss://HOST with the path and further parameters that a
+// gateway asks for, which are kept. The subscription is made when it does not
+// exist. It dials nothing. What is wrong with the settings is told by Validate
+// and by the first Receive.
+func NewConsumer(url, topic, subscription string, opts ...ConsumerOption) *Consumer {
+	c := &Consumer{receiver{settings: defaults()}}
+	for _, o := range opts {
+		if o != nil {
+			o.ofConsumer(&c.settings)
+		}
+	}
+	c.Log = c.logger()
+	c.invalid = c.connectTo(url, topic, subscription)
+	return c
+}
+
+// connectTo checks the settings and, when they are right, makes the link.
+func (c *Consumer) connectTo(rawURL, rawTopic, subscription string) error {
+	var all []error
+	u, path, queue := c.place(rawURL, rawTopic, subscription, &all)
+	if strings.TrimSpace(subscription) == "" {
+		all = append(all, wslink.Wrong("subscription", subscription, "must not be empty"))
+	}
+	all = append(all, c.common()...)
+	all = append(all, c.received()...)
+	all = append(all, c.consumed()...)
+	if len(all) > 0 {
+		return errors.Join(all...)
+	}
+	if c.consumer.kind == "" {
+		c.consumer.kind = Exclusive
+	}
+	c.param("subscriptionType", string(c.consumer.kind))
+	c.param("receiverQueueSize", strconv.Itoa(c.queueSize))
+	if c.consumer.pull {
+		c.param("pullMode", "true")
+	}
+	c.queue = queue
+	config := config[*session](&c.settings, u, c.endpoint(u, path), "subscription", queue+"/"+subscription)
+	config.Open = c.begin
+	config.Judge = func(end *wslink.Ending) wslink.Class { return judge(end, c.link.Status().Connects > 0) }
+	c.link = wslink.New(config)
+	return nil
+}
+
+// place finds the path of the endpoint and what the events are named after.
+func (c *Consumer) place(rawURL, rawTopic, subscription string, all *[]error) (u *url.URL, path, queue string) {
+	set := &c.consumer
+	if set.pattern == "" && len(set.topics) == 0 {
+		u, t := c.parsed(rawURL, rawTopic, all)
+		if u != nil {
+			c.source = sourceOf(u, t)
+		}
+		return u, "/ws/v2/consumer/" + t.path() + "/" + segment(subscription), t.String()
+	}
+
+	u, err := c.URL(rawURL)
+	if err != nil {
+		*all = append(*all, err)
+	} else {
+		c.source = "pulsar://" + u.Host + "/" + segment(subscription)
+	}
+	switch {
+	case set.pattern != "" && (rawTopic != "" || len(set.topics) > 0):
+		*all = append(*all, wslink.Wrong("TopicsPattern", set.pattern, "excludes topics that are named"))
+	case set.pattern != "":
+		c.param("topicsPattern", set.pattern)
+		queue = set.pattern
+	default:
+		var names []string
+		for _, raw := range append([]string{rawTopic}, set.topics...) {
+			t, err := parseTopic(raw)
+			if err != nil {
+				*all = append(*all, err)
+			}
+			names = append(names, t.full())
+		}
+		queue = strings.Join(names, ",")
+		c.param("topics", queue)
+	}
+	return u, "/ws/v3/consumer/" + segment(subscription), queue
+}
+
+// begin makes a session, and asks for the first messages where the service
+// waits to be asked.
+func (c *Consumer) begin(line *wslink.Line) *session {
+	s := c.newSession(line)
+	if !c.consumer.pull {
+		return s
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	n := c.queueSize
+	s.pull = max(n/4, 1)
+	if s.permit(n) == nil {
+		_ = s.Conn.Flush() // the next read tells
+	}
+	return s
+}
+
+// Receive returns the next delivery, over as many connections as it takes. Its
+// error is final: ctx's error when ctx ended, which costs neither the
+// connection nor an event; an *eds.AuthError when the token was refused; an
+// *eds.ConfigError when the topic or a setting was.
+func (c *Consumer) Receive(ctx context.Context) (*eds.Delivery, error) {
+	if c.invalid != nil {
+		return nil, c.invalid
+	}
+	if err := c.link.Do(ctx, c.next); err != nil {
+		return nil, err
+	}
+	return c.got, nil
+}
+
+// next reads until there is a delivery, and leaves it in got.
+func (c *Consumer) next(s *session) error {
+	for {
+		if err := s.read(c.queueSize); err != nil {
+			return err
+		}
+		d := c.open(s)
+		if d == nil {
+			continue
+		}
+		if k := c.consumer.kind; k == Shared || k == KeyShared {
+			d.Event.Attempt = s.envelope.redelivery + 1
+		}
+		limit := forgets
+		if c.consumer.ackTimeout > 0 {
+			limit = min(limit, c.consumer.ackTimeout)
+		}
+		d.Deadline = d.Received.Add(limit)
+		c.got = &d.Delivery
+		return nil
+	}
+}
+
+// Ack sends the acknowledgement, or has it sent together with others within a
+// millisecond. It returns eds.ErrReceiptLost when the connection that brought
+// the delivery is gone, and nil without sending when the delivery was settled
+// before. ctx is not looked at: a write is bounded by WriteTimeout.
+func (c *Consumer) Ack(_ context.Context, d *eds.Delivery) error { return c.settle(ack, d) }
+
+// Nack has the service deliver the event again after NackDelay. It returns
+// what Ack does.
+func (c *Consumer) Nack(_ context.Context, d *eds.Delivery) error { return c.settle(nack, d) }
+
+func (c *Consumer) settle(how command, d *eds.Delivery) error {
+	held, _ := d.Tag.(*delivered)
+	if held == nil || held.session.Over() {
+		return eds.ErrReceiptLost
+	}
+	// A second answer would widen the window for the rest of the connection.
+	if !held.answered.CompareAndSwap(false, true) {
+		return nil
+	}
+	if err := held.session.answer(how, d.Receipt); err != nil {
+		return c.link.Safe("cannot settle a message", err, held.session.Key)
+	}
+	return nil
+}
+
+// Close sends what is still held back and ends the connection with the close
+// code 1000; the service then hands what was not settled to other consumers.
+func (c *Consumer) Close(ctx context.Context) error {
+	if c.link == nil {
+		return nil
+	}
+	s, connected := c.link.Close()
+	if !connected {
+		return nil
+	}
+	err := s.Finish(ctx, nil)
+	c.link.Account(s)
+	if err != nil {
+		return c.link.Safe("cannot send the last acknowledgements", err, s.Key)
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package pulsarws
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxID is how long a message id may be. Pulsar's have 20 to 40 characters,
+// more when the bits of a batch are in it; a limit keeps cursors small.
+const maxID = 4096
+
+// envelope is one message of the service, as far as its members are known. The
+// slices point into the message.
+type envelope struct {
+	members
+	in  bytes.Buffer
+	dec jsontext.Decoder
+}
+
+type members struct {
+	id         string // empty when there is none that could be sent back
+	payload    jsontext.Value
+	properties map[string]string
+	published  time.Time
+	happened   time.Time
+	key        string
+	redelivery int
+	encryption jsontext.Value
+
+	control bool  // no message of the topic
+	fault   error // why it cannot be read as one
+	seen    uint  // one bit for each known member
+}
+
+var errNotJSON = errors.New("not a JSON object")
+
+// The decoder takes what a strict one refuses, so that the message id is found
+// in an envelope that cannot be read: without it the message could not be
+// settled, and would hold a place in the window for ever.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// scan reads data, which must stay as it is until the next scan. Its error
+// says that data is not one JSON object, or not all of it; what was found
+// before that stays.
+func (e *envelope) scan(data []byte) error {
+	e.members = members{}
+	e.in = *bytes.NewBuffer(data)
+	e.dec.Reset(&e.in, lenient...)
+	if tok, err := e.dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return errNotJSON
+	}
+	for e.dec.PeekKind() == '"' {
+		name, err := e.dec.ReadValue()
+		if err != nil {
+			return errNotJSON
+		}
+		member := memberOf(name)
+		value, err := e.dec.ReadValue()
+		if err != nil {
+			return errNotJSON
+		}
+		if member != 0 {
+			e.take(member, value)
+		}
+	}
+	if _, err := e.dec.ReadToken(); err != nil {
+		return errNotJSON
+	}
+	if _, err := e.dec.ReadToken(); err != io.EOF {
+		return errNotJSON
+	}
+	return nil
+}
+
+// member is a known name in an envelope, as a bit.
+type member uint
+
+const (
+	messageID member = 1 << iota
+	payload
+	properties
+	publishTime
+	eventTime
+	key
+	redeliveryCount
+	encryptionContext
+	messageType
+	endOfTopic
+)
+
+// memberOf returns the member of a quoted name; 0 when it has no meaning here.
+func memberOf(name []byte) member {
+	switch string(name[1 : len(name)-1]) {
+	case "messageId":
+		return messageID
+	case "payload":
+		return payload
+	case "properties":
+		return properties
+	case "publishTime":
+		return publishTime
+	case "eventTime":
+		return eventTime
+	case "key":
+		return key
+	case "redeliveryCount":
+		return redeliveryCount
+	case "encryptionContext":
+		return encryptionContext
+	case "type":
+		return messageType
+	case "endOfTopic":
+		return endOfTopic
+	}
+	return 0
+}
+
+// take keeps the value of a member. The service leaves out what is null.
+func (e *envelope) take(m member, v jsontext.Value) {
+	if e.seen&uint(m) != 0 {
+		// Who reads the first of two must not settle what another one, that
+		// reads the last, has handled.
+		e.wrong("a member is there more than once")
+		if m == messageID {
+			e.id = ""
+		}
+		return
+	}
+	e.seen |= uint(m)
+	if v.Kind() == 'n' {
+		return
+	}
+	var ok = true
+	switch m {
+	case messageID:
+		if id, is := text(v); !is || !validID(id) {
+			e.wrong("messageId is no base64 text")
+		} else {
+			e.id = id
+		}
+	case payload:
+		e.payload = v
+	case properties:
+		e.properties, ok = texts(v)
+	case publishTime:
+		e.published = moment(v)
+	case eventTime:
+		e.happened = moment(v)
+	case key:
+		e.key, ok = text(v)
+	case redeliveryCount:
+		// What is no number that makes sense is no reason to refuse the message.
+		e.redelivery, _ = strconv.Atoi(string(v))
+		e.redelivery = max(e.redelivery, 0)
+	case encryptionContext:
+		e.encryption = v
+	case messageType:
+		// Of the 8x8 examples, which call it a control message.
+		kind, is := text(v)
+		e.control = e.control || !is || kind != ""
+	case endOfTopic:
+		e.control = true
+	}
+	if !ok {
+		e.wrong("properties or key are not text")
+	}
+}
+
+func (e *envelope) wrong(reason string) {
+	if e.fault == nil {
+		e.fault = errors.New(reason)
+	}
+}
+
+// isMessage tells whether the envelope is meant to be a message of the topic.
+func (e *envelope) isMessage() bool {
+	return !e.control && e.seen&uint(messageID|payload) != 0
+}
+
+// body decodes the payload. An empty one is nil.
+func (e *envelope) body() ([]byte, error) {
+	switch {
+	case e.fault != nil:
+		return nil, e.fault
+	case len(e.payload) == 0:
+		return nil, errors.New("payload is missing or null")
+	case e.payload.Kind() != '"':
+		return nil, errors.New("payload is no text")
+	}
+	raw := []byte(e.payload[1 : len(e.payload)-1])
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		s, _ := text(e.payload)
+		raw = []byte(s)
+	}
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(raw)))
+	// Strictly: of two texts for the same bytes the service sends one.
+	n, err := base64.StdEncoding.Strict().Decode(out, raw)
+	if err != nil {
+		return nil, fmt.Errorf("payload is not base64: %w", err)
+	}
+	if bytes.ContainsAny(raw, "\r\n") {
+		return nil, errors.New("payload is not base64: it has line breaks")
+	}
+	return out[:n], nil
+}
+
+// validID tells whether the service takes id back: anything else ends the
+// connection.
+func validID(id string) bool {
+	if id == "" || len(id) > maxID {
+		return false
+	}
+	for i := range len(id) {
+		if c := id[i]; c <= ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	var buf [64]byte
+	_, err := base64.StdEncoding.AppendDecode(buf[:0], []byte(id))
+	return err == nil
+}
+
+func text(v jsontext.Value) (string, bool) {
+	if v.Kind() != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(v, '\\') < 0 {
+		return string(v[1 : len(v)-1]), true
+	}
+	s, err := jsontext.AppendUnquote(nil, v)
+	return string(s), err == nil
+}
+
+// texts reads an object of texts. Where a producer in another language has
+// put a number or a boolean, it is that value's JSON.
+func texts(v jsontext.Value) (map[string]string, bool) {
+	if v.Kind() != '{' {
+		return nil, false
+	}
+	if len(v) == len("{}") {
+		return nil, true
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(v), lenient...)
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, false
+	}
+	out := make(map[string]string)
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, false
+		}
+		k := name.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, false
+		}
+		if s, ok := text(value); ok {
+			out[k] = s
+		} else if value.Kind() != 'n' {
+			out[k] = string(value)
+		}
+	}
+	if len(out) == 0 {
+		return nil, true
+	}
+	return out, true
+}
+
+// moment reads a time as the service writes it: ISO 8601 with the offset of
+// its own time zone and up to nine digits of a second's fraction. What cannot
+// be read is zero: a time is no reason to refuse a message.
+func moment(v jsontext.Value) time.Time {
+	s, ok := text(v)
+	if !ok {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

@@ -1,0 +1,298 @@
+package pulsarws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/wslink"
+	"github.com/go-json-experiment/json"
+)
+
+// Publisher writes events to a topic. Make it with Publish and end it with
+// Close. It connects with the first event, and again after a lost connection.
+type Publisher struct {
+	settings
+	link *wslink.Link[*producer]
+
+	life context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
+
+	mu      sync.Mutex
+	started bool
+	closed  bool
+	final   error         // why there will be no connection
+	now     *producer     // the present connection; nil for none
+	changed chan struct{} // closed when now, final or closed change
+}
+
+// Publish returns a publisher to topic, which is TENANT/NAMESPACE/TOPIC with
+// or without persistent:// before it, at the service at url: wss://HOST with
+// the path and further parameters that a gateway asks for, which are kept. It
+// dials nothing. Its error joins an *eds.ConfigError for each wrong setting.
+//
+// Its method Handle is an eds.Handler, for a route or for middleware.DeadLetter.
+func Publish(url, topic string, opts ...PublisherOption) (*Publisher, error) {
+	p := &Publisher{settings: defaults(), changed: make(chan struct{})}
+	for _, o := range opts {
+		if o != nil {
+			o.ofPublisher(&p.settings)
+		}
+	}
+	p.Log = p.logger()
+	var all []error
+	u, t := p.parsed(url, topic, &all)
+	all = append(all, p.common()...)
+	all = append(all, p.published()...)
+	if len(all) > 0 {
+		return nil, errors.Join(all...)
+	}
+	p.param("sendTimeoutMillis", millis(p.publisher.sendTimeout))
+	config := config[*producer](&p.settings, u, p.endpoint(u, "/ws/v2/producer/"+t.path()), "topic", t.String())
+	config.Open = p.opened
+	config.Left = p.left
+	config.Judge = func(end *wslink.Ending) wslink.Class { return judge(end, p.link.Status().Connects > 0) }
+	p.link = wslink.New(config)
+	p.life, p.end = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// outgoing is a message to the service.
+type outgoing struct {
+	Payload    []byte            `json:"payload"`
+	Properties map[string]string `json:"properties,omitempty"`
+	Context    string            `json:"context"`
+	Key        string            `json:"key,omitempty"`
+	EventTime  string            `json:"eventTime,omitempty"`
+}
+
+// Handle publishes the event and returns once the service has stored it. What
+// the event is goes into the properties ce_id, ce_type, ce_source and ce_time,
+// beside its attributes: MapProperties reads them. When the connection is lost
+// before the service has confirmed, the event is sent again on the next, so
+// that it may be there twice, with the same ce_id.
+//
+// Its error is permanent (eds.IsPermanent) when the event cannot be published
+// as it is, an *eds.AuthError or *eds.ConfigError when the service refused the
+// publisher for good, and ctx's error when time was up before the service had
+// answered: the event may then have been published or not.
+func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
+	m := outgoing{Payload: e.Payload, Properties: propertiesOf(e)}
+	if m.Payload == nil {
+		m.Payload = []byte{}
+	}
+	if p.publisher.key != nil {
+		m.Key = p.publisher.key(e)
+	}
+	if !e.Time.IsZero() {
+		m.EventTime = e.Time.Format(time.RFC3339Nano)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.publisher.sendTimeout, errSendTimeout)
+	defer cancel()
+	for {
+		c, err := p.connection(ctx)
+		if err != nil {
+			return err
+		}
+		if err = c.send(ctx, &m, p.publisher.maxBytes); !errors.Is(err, errLost) {
+			return err
+		}
+	}
+}
+
+var errSendTimeout = errors.New("pulsarws: the service has not confirmed the message in time")
+
+func propertiesOf(e *eds.Event) map[string]string {
+	all := maps.Clone(e.Attributes)
+	if all == nil {
+		all = make(map[string]string, 4)
+	}
+	all[propID], all[propType], all[propSource] = e.ID, e.Type, e.Source
+	if !e.Time.IsZero() {
+		all[propTime] = e.Time.Format(time.RFC3339Nano)
+	}
+	return all
+}
+
+// connection waits for one.
+func (p *Publisher) connection(ctx context.Context) (*producer, error) {
+	for {
+		p.mu.Lock()
+		now, changed, err := p.now, p.changed, p.final
+		if p.closed {
+			err = errPublisherClosed
+		}
+		if !p.started && err == nil {
+			p.started = true
+			p.work.Go(p.run)
+		}
+		p.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		if now != nil {
+			return now, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("pulsarws: not connected: %w", context.Cause(ctx))
+		}
+	}
+}
+
+var errPublisherClosed = errors.New("pulsarws: publisher is closed")
+
+// run keeps the connection and takes the replies, until Close or for good.
+func (p *Publisher) run() {
+	err := p.link.Do(p.life, (*producer).replies)
+	p.change(func() { p.final = err })
+}
+
+func (p *Publisher) opened(line *wslink.Line) *producer {
+	c := &producer{session: p.newSession(line), waiting: map[string]chan error{}}
+	p.change(func() { p.now = c })
+	return c
+}
+
+func (p *Publisher) left(c *producer) {
+	p.change(func() {
+		if p.now == c {
+			p.now = nil
+		}
+	})
+	c.lost()
+}
+
+func (p *Publisher) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Status tells how the connection is.
+func (p *Publisher) Status() eds.Status { return p.link.Status() }
+
+// Close ends the connection. What is not confirmed by then fails.
+func (p *Publisher) Close(ctx context.Context) error {
+	p.change(func() { p.closed = true })
+	p.end()
+	p.work.Wait()
+	if c, connected := p.link.Close(); connected {
+		_ = c.Finish(ctx, nil)
+		p.link.Account(c)
+	}
+	return nil
+}
+
+// producer is one connection of a Publisher.
+type producer struct {
+	*session
+
+	mu      sync.Mutex
+	sent    uint64
+	waiting map[string]chan error // by the context of what was sent
+	over    bool
+}
+
+// errLost says that a connection ended before the service had answered.
+var errLost = errors.New("pulsarws: connection lost before the message was confirmed")
+
+// send sends a message and waits for the reply.
+func (c *producer) send(ctx context.Context, m *outgoing, limit int) error {
+	reply := make(chan error, 1)
+	c.mu.Lock()
+	if c.over {
+		c.mu.Unlock()
+		return errLost
+	}
+	c.sent++
+	m.Context = strconv.FormatUint(c.sent, 10)
+	c.waiting[m.Context] = reply
+	c.mu.Unlock()
+	defer func(id string) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.waiting, id)
+	}(m.Context)
+
+	text, err := json.Marshal(m)
+	if err != nil {
+		return eds.Permanent(fmt.Errorf("pulsarws: event cannot be written as JSON: %w", err))
+	}
+	if len(text) > limit {
+		return eds.Permanent(fmt.Errorf("pulsarws: event is %d bytes as a message, over MaxPublishBytes %d", len(text), limit))
+	}
+	if c.write(text) != nil {
+		return errLost
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("pulsarws: %w", context.Cause(ctx))
+	}
+}
+
+// replies takes the service's replies until the connection ends.
+func (c *producer) replies() error {
+	for {
+		if err := c.Read(); err != nil {
+			return err
+		}
+		var reply struct {
+			Result   string `json:"result"`
+			ErrorMsg string `json:"errorMsg"`
+			Context  string `json:"context"`
+		}
+		if json.Unmarshal(c.In, &reply) != nil || reply.Result == "" {
+			continue // whatever it is, it answers nothing
+		}
+		c.mu.Lock()
+		waiting := c.waiting[reply.Context]
+		delete(c.waiting, reply.Context)
+		c.mu.Unlock()
+		if waiting != nil {
+			c.Prove()
+			waiting <- verdict(reply.Result, reply.ErrorMsg)
+		}
+	}
+}
+
+// lost fails all that waits.
+func (c *producer) lost() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	for _, reply := range c.waiting {
+		reply <- errLost
+	}
+	clear(c.waiting)
+}
+
+// The results of a send, of the module pulsar-websocket (WebSocketError).
+const (
+	sent           = "ok"
+	unreadableSend = "send-error:3"
+	badPayload     = "send-error:7"
+)
+
+// verdict makes an error of a reply.
+func verdict(result, message string) error {
+	if result == sent {
+		return nil
+	}
+	err := fmt.Errorf("pulsarws: the service answered %s: %s", wslink.Spoken(result, ""), wslink.Spoken(message, ""))
+	if result == unreadableSend || result == badPayload {
+		return eds.Permanent(err)
+	}
+	return err
+}

@@ -1,0 +1,268 @@
+package pulsarws
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/wslink"
+	"github.com/eventdelivery/eds-go/transport/cursor"
+)
+
+// Reader reads a topic by itself: the service keeps nothing of it, so that
+// several readers do not disturb each other. Where it was is kept in a
+// cursor.Store: the last message below which all are settled, after which it
+// goes on when a connection is lost or the process starts again. What the
+// topic has no longer by then is lost; that is counted and logged. Make it
+// with NewReader.
+//
+// The acknowledgement of a reader is a credit: it lets the service send
+// another message. Each delivery costs one, when it is settled.
+type Reader struct {
+	receiver
+
+	saver *cursor.Saver // nil when the position is kept in memory
+
+	// Of the goroutine in Receive.
+	mark   *cursor.Mark // nil until the position was loaded
+	start  string       // where to begin as long as nothing is settled
+	from   string       // where the present connection began
+	at     place        // of the last message
+	probes probes
+
+	again redeliveries
+
+	closing sync.Once
+}
+
+var (
+	_ eds.Transport      = (*Reader)(nil)
+	_ eds.StatusReporter = (*Reader)(nil)
+	_ eds.Validator      = (*Reader)(nil)
+)
+
+// NewReader returns a reader of topic, which is TENANT/NAMESPACE/TOPIC with or
+// without persistent:// before it, at the service at url: wss://HOST with the
+// path and further parameters that a gateway asks for, which are kept. Of a
+// partitioned topic a reader that keeps its position reads one partition, by
+// its own name, TOPIC-partition-N. It dials nothing. What is wrong with the
+// settings is told by Validate and by the first Receive.
+func NewReader(url, topic string, opts ...ReaderOption) *Reader {
+	r := &Reader{receiver: receiver{settings: defaults()}}
+	for _, o := range opts {
+		if o != nil {
+			o.ofReader(&r.settings)
+		}
+	}
+	r.Log = r.logger()
+	r.invalid = r.connectTo(url, topic)
+	return r
+}
+
+// connectTo checks the settings and, when they are right, makes the link.
+func (r *Reader) connectTo(rawURL, rawTopic string) error {
+	var all []error
+	u, t := r.parsed(rawURL, rawTopic, &all)
+	all = append(all, r.common()...)
+	all = append(all, r.received()...)
+	all = append(all, r.readBy()...)
+	if len(all) > 0 {
+		return errors.Join(all...)
+	}
+	r.param("receiverQueueSize", strconv.Itoa(r.queueSize))
+	r.queue, r.start = t.String(), string(r.reader.start)
+	r.source = sourceOf(u, t)
+	if r.reader.name == "" {
+		r.reader.name = t.full()
+	}
+	e := r.endpoint(u, "/ws/v2/reader/"+t.path())
+	config := config[*session](&r.settings, u, e, "topic", r.queue)
+	config.Request = func(key string) (string, http.Header) { return e.request(key, params{"messageId": r.from}) }
+	config.Prepare = r.prepare
+	config.Open = r.begin
+	config.Judge = r.judge
+	config.Left = func(*session) { r.again.clear() }
+	r.link = wslink.New(config)
+	return nil
+}
+
+// prepare finds where the next connection begins.
+func (r *Reader) prepare(ctx context.Context) error {
+	if r.mark == nil {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+	}
+	r.from = r.mark.Rewind()
+	if r.from == "" {
+		r.from = r.start
+	}
+	r.at = placeOf(r.from)
+	r.probes.prepare(&r.from)
+	return nil
+}
+
+// load takes up the position that was saved.
+func (r *Reader) load(ctx context.Context) error {
+	store := r.reader.store
+	if store == nil {
+		r.mark = cursor.NewMark("", nil)
+		return nil
+	}
+	position, err := store.Load(ctx, r.reader.name)
+	if err != nil {
+		return err
+	}
+	if position != "" && !validID(position) {
+		return wslink.Wrong("Cursor", r.reader.name, "holds a position that is no message id")
+	}
+	r.saver = cursor.NewSaver(store, r.reader.name, r.reader.saveEvery, r.Log)
+	r.mark = cursor.NewMark(position, r.saver.Advance)
+	return nil
+}
+
+func (r *Reader) begin(line *wslink.Line) *session {
+	s := r.newSession(line)
+	s.probe = r.probes.asking
+	return s
+}
+
+// Receive returns the next delivery, over as many connections as it takes. Its
+// error is final: ctx's error when ctx ended, which costs neither the
+// connection nor an event; an *eds.AuthError when the token was refused; an
+// *eds.ConfigError when the topic, the position or a setting was.
+func (r *Reader) Receive(ctx context.Context) (*eds.Delivery, error) {
+	if r.invalid != nil {
+		return nil, r.invalid
+	}
+	if err := r.link.Do(ctx, r.next); err != nil {
+		return nil, err
+	}
+	return r.got, nil
+}
+
+// next reads until there is a delivery, and leaves it in got.
+func (r *Reader) next(s *session) error {
+	if s.probe {
+		return r.probes.verdict()
+	}
+	for {
+		if d := r.again.next(); d != nil {
+			r.got = &d.Delivery
+			return nil
+		}
+		if err := s.read(r.queueSize); err != nil {
+			return err
+		}
+		d := r.open(s)
+		if d == nil {
+			continue
+		}
+		if !r.arrived(d) {
+			if err := s.answer(ack, d.Receipt); err != nil {
+				return err
+			}
+			continue
+		}
+		r.got = &d.Delivery
+		return nil
+	}
+}
+
+// arrived takes note of a message, and tells whether it is to be delivered.
+func (r *Reader) arrived(d *delivered) bool {
+	id := d.Receipt
+	known, missing := r.mark.Arrived(id)
+	if missing > 0 {
+		n := r.counters.missing.Add(uint64(missing))
+		r.Log.Error("eds: messages that were not settled are gone from the topic", "topic", r.queue, "missing", missing, "count", n)
+	}
+	if known == cursor.Settled && id == r.from {
+		return false // the service counts the start in
+	}
+	next := placeOf(id)
+	if r.start == string(Latest) && next.known {
+		r.pin(next.before())
+	}
+	switch r.at.step(next) {
+	case gap:
+		if n := r.counters.gaps.Add(1); telling(n) {
+			r.Log.Warn("eds: messages seem to be missing", "topic", r.queue, "message_id", id, "count", n)
+		}
+	case back:
+		if n := r.counters.jumpsBack.Add(1); telling(n) {
+			r.Log.Warn("eds: the topic went back", "topic", r.queue, "message_id", id, "count", n)
+		}
+	}
+	r.at = next
+	return known != cursor.Settled
+}
+
+// pin keeps the place before the first message of a reader that began with
+// the latest: to begin with the latest again, before that message was settled,
+// would leave it out.
+func (r *Reader) pin(position string) {
+	r.start = position
+	if r.mark.Position() == "" && r.saver != nil {
+		r.saver.Advance(position)
+	}
+}
+
+// Ack notes that the event is done, so that the position moves on when all
+// before it are, and lets the service send another one. When the connection
+// that brought the delivery is gone, the position moves all the same. It
+// returns eds.ErrReceiptLost after Close.
+func (r *Reader) Ack(_ context.Context, d *eds.Delivery) error {
+	held, _ := d.Tag.(*delivered)
+	if held == nil || r.link.Ended() {
+		return eds.ErrReceiptLost
+	}
+	if !held.answered.CompareAndSwap(false, true) {
+		return nil
+	}
+	r.mark.Settle(d.Receipt)
+	if held.session.Over() {
+		return nil
+	}
+	if err := held.session.answer(ack, d.Receipt); err != nil {
+		return r.link.Safe("cannot let the service go on", err, held.session.Key)
+	}
+	return nil
+}
+
+// Nack has the event handed out again after RedeliveryDelay, or when the
+// connection has ended.
+func (r *Reader) Nack(_ context.Context, d *eds.Delivery) error {
+	held, _ := d.Tag.(*delivered)
+	if held == nil || r.link.Ended() {
+		return eds.ErrReceiptLost
+	}
+	if held.answered.CompareAndSwap(false, true) {
+		r.again.after(r.reader.redelivery, held)
+	}
+	return nil
+}
+
+// Close sends what is still held back, ends the connection with the close code
+// 1000, and saves the position. Its error says when that failed: what was
+// settled since the last save comes again.
+func (r *Reader) Close(ctx context.Context) error {
+	if r.link == nil {
+		return nil
+	}
+	var err error
+	r.closing.Do(func() {
+		if s, connected := r.link.Close(); connected {
+			_ = s.Finish(ctx, nil) // credits: nobody misses them
+			r.link.Account(s)
+		}
+		r.again.clear()
+		if r.saver != nil {
+			err = r.saver.Close(ctx)
+		}
+	})
+	return err
+}
