@@ -9,7 +9,11 @@ PKG      ?= ./...
 
 LINT = .cache/golangci-lint
 
-.PHONY: help demo test test-tools lint format-check tidy-check docs-check fuzz bench cover build fmt ci clean
+# The packages with tests against a real Apache Pulsar, which begin with this.
+REAL_PULSAR_TEST = TestRealPulsar
+REAL_PULSAR_PKGS = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=bench '^func $(REAL_PULSAR_TEST)' .)))
+
+.PHONY: help demo test test-tools test-pulsar lint format-check tidy-check docs-check fuzz bench cover build fmt ci clean
 
 help: ## list the targets (this)
 	@echo 'usage: make TARGET'
@@ -24,6 +28,10 @@ test: test-tools ## run all tests with the race detector; installs redis-server 
 
 test-tools: ## install what the tests need besides Go: redis-server and a C compiler
 	@sh .ci/install-test-tools
+
+test-pulsar: ## run the tests against a real Apache Pulsar; Maven fetches it (245 MB), Java 17 runs it
+	home=$$(sh .ci/pulsar) && EDS_PULSAR_HOME=$$home CGO_ENABLED=1 \
+		$(GO) test -race -count=1 -run '^$(REAL_PULSAR_TEST)' $(REAL_PULSAR_PKGS)
 
 lint: $(LINT) format-check ## check format, go vet and golangci-lint (.golangci.yml says why each exception)
 	$(GO) vet ./...

@@ -66,7 +66,7 @@ var arrows = []row{
 	{of: "transport/edsv2", ours: []string{"eds", "internal/..."}, theirs: []string{websocket, fastjson, backoff}},
 	{of: "transport/pulsarws", ours: []string{"eds", "transport/cursor", "internal/..."}, theirs: []string{websocket, fastjson}},
 	{of: "transport/pulsarws/pulsartest", ours: []string{"eds", "internal/..."}, theirs: []string{websocket, fastjson}},
-	{of: "transport/streaming8x8", ours: []string{"eds", "transport/pulsarws", "transport/cursor"}, theirs: []string{fastjson}},
+	{of: "transport/streaming8x8", ours: []string{"eds", "transport/pulsarws", "transport/cursor", "internal/vcc"}, theirs: []string{fastjson}},
 	{of: "transport/cursor", ours: []string{"eds"}, theirs: []string{flock, backoff}},
 	{of: "transport/cursor/rediscursor", ours: []string{"eds", "transport/cursor"}, theirs: []string{redis}},
 	{of: "transport/cursor/cursortest", ours: []string{"eds", "transport/cursor"}},

@@ -146,14 +146,7 @@ func (s *Saver) run() {
 		case <-s.life.Done():
 			return
 		}
-		pause := time.NewTimer(s.pause())
-		select {
-		case <-pause.C:
-		case <-s.life.Done():
-			pause.Stop()
-			return
-		}
-		if s.life.Err() != nil {
+		if !s.rest() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(s.life, saveLimit)
@@ -162,6 +155,21 @@ func (s *Saver) run() {
 		}
 		cancel()
 	}
+}
+
+// rest waits until the next save may begin, also when a Flush comes in
+// between, and tells whether the Saver goes on.
+func (s *Saver) rest() bool {
+	for d := s.pause(); d > 0; d = s.pause() {
+		timer := time.NewTimer(d)
+		select {
+		case <-timer.C:
+		case <-s.life.Done():
+			timer.Stop()
+			return false
+		}
+	}
+	return s.life.Err() == nil
 }
 
 // pause returns how long the next save has to wait.

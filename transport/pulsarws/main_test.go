@@ -3,7 +3,8 @@ package pulsarws
 import (
 	"testing"
 
+	"github.com/eventdelivery/eds-go/internal/pulsarserver"
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pulsarserver.Main{M: m}) }

@@ -1,3 +1,0 @@
-package cursor
-
-func child(string) int { return 0 }
