@@ -21,6 +21,10 @@ import (
 //   - eds.connection.established: how often a connection was established; all
 //     but the first are reconnects
 //   - eds.connection.idle: seconds since bytes last came in
+//   - eds.connection.silent: seconds since the last delivery came in, or since
+//     the connection was made when there was none: connected to the wrong
+//     place looks like this
+//   - eds.position.gaps, eds.position.jumps_back: what eds.Status counts
 //   - eds.acks.unconfirmed, eds.frames.skipped
 //   - eds.events.running, eds.events.queued, eds.events.stuck
 //   - eds.events.oldest_unacked: seconds
@@ -67,7 +71,9 @@ type appWatch struct {
 	running, queued, stuck metric.Int64ObservableGauge
 	unconfirmed            metric.Int64ObservableGauge
 	established, skipped   metric.Int64ObservableCounter
-	oldestUnacked, idle    metric.Float64ObservableGauge
+	gaps, jumpsBack        metric.Int64ObservableCounter
+	oldestUnacked          metric.Float64ObservableGauge
+	idle, silent           metric.Float64ObservableGauge
 }
 
 func (w *appWatch) instruments(meter metric.Meter) ([]metric.Observable, error) {
@@ -88,6 +94,9 @@ func (w *appWatch) instruments(meter metric.Meter) ([]metric.Observable, error) 
 	gauge(&w.state, "eds.connection.state", "1", "1 for the state in which the connection is.")
 	counter(&w.established, "eds.connection.established", "{connection}", "Connections established.")
 	seconds(&w.idle, "eds.connection.idle", "Time since anything was read from the connection.")
+	seconds(&w.silent, "eds.connection.silent", "Time since the last delivery was received, or since the connection was made.")
+	counter(&w.gaps, "eds.position.gaps", "{gap}", "Places where events seem to be missing.")
+	counter(&w.jumpsBack, "eds.position.jumps_back", "{jump}", "Places where the source went back to what was settled before.")
 	gauge(&w.unconfirmed, "eds.acks.unconfirmed", "{ack}", "Acknowledgements that the service has not confirmed.")
 	counter(&w.skipped, "eds.frames.skipped", "{frame}", "Frames that were passed over.")
 	gauge(&w.running, "eds.events.running", "{event}", "Events being processed.")
@@ -109,6 +118,15 @@ func (w *appWatch) observe(_ context.Context, o metric.Observer) error {
 	if read := h.Transport.LastRead; !read.IsZero() {
 		o.ObserveFloat64(w.idle, time.Since(read).Seconds(), w.all)
 	}
+	if h.Transport.State == eds.Connected {
+		last := h.Transport.Since
+		if h.Transport.LastEvent.After(last) {
+			last = h.Transport.LastEvent
+		}
+		o.ObserveFloat64(w.silent, time.Since(last).Seconds(), w.all)
+	}
+	o.ObserveInt64(w.gaps, int64(h.Transport.Gaps), w.all)
+	o.ObserveInt64(w.jumpsBack, int64(h.Transport.JumpsBack), w.all)
 	o.ObserveInt64(w.running, int64(h.Running), w.all)
 	o.ObserveInt64(w.queued, int64(h.Queued), w.all)
 	o.ObserveInt64(w.stuck, int64(h.Stuck), w.all)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/handlers/webhook"
 	"github.com/eventdelivery/eds-go/middleware"
@@ -61,16 +63,19 @@ type forwardCommand struct {
 }
 
 func (c *forwardCommand) Help() string {
-	return `Each event is posted as a CloudEvent and acknowledged when the endpoint answers 2xx. 408, 425, 429 and 5xx are tried again, after what Retry-After says; other answers are final. What failed goes to --dead-letter FILE; without one it stays in the queue and comes again, which holds up what is behind it.
+	return `Each event is posted as a CloudEvent and acknowledged when the endpoint answers 2xx. 408, 425, 429 and 5xx are tried again, after what Retry-After says; other answers are final. What failed goes to --dead-letter FILE; without one it stays with the service and comes again, which holds up what is behind it.
+
+` + whereFrom + `
 
 Example:
 
-  EDS_API_KEY=... eds forward --url wss://eds.example --queue orders --to https://crm.example/events --dead-letter dead.jsonl`
+  EDS_API_KEY=... eds forward --url wss://eds.example --queue orders --to https://crm.example/events --dead-letter dead.jsonl
+  EDS_API_KEY=... eds forward --region US2 --tenant acme --topic InteractionCreated --subscription crm --to https://crm.example/events --dead-letter dead.jsonl`
 }
 
 // Validate is called once the flags are parsed.
-func (c *forwardCommand) Validate() error {
-	if err := c.pipelineFlags.Validate(); err != nil {
+func (c *forwardCommand) Validate(parsed *kong.Context) error {
+	if err := c.pipelineFlags.Validate(parsed); err != nil {
 		return err
 	}
 	if c.Attempts < 1 {
@@ -103,8 +108,9 @@ func (c *forwardCommand) Run(ctx context.Context, io stdio, logs *logFlags) erro
 		return err
 	}
 	defer release()
-	tel.watch(app, c.Queue)
+	tel.watch(app, c.source())
 	defer announce(ctx, log, c.DrainTimeout)()
+	defer c.watchSilence(log, app.Health)()
 	defer screen.show(app)()
-	return app.Run(ctx)
+	return c.refused(app.Run(ctx))
 }

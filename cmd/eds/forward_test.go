@@ -13,6 +13,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/eventdelivery/eds-go/eds/edstest"
+	"github.com/eventdelivery/eds-go/transport/pulsarws/pulsartest"
 )
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -133,5 +134,55 @@ func TestForwardStructured(t *testing.T) {
 	got := parse(t, e.body[0]+"\n")[0]
 	if got.ID != id || string(got.Data) != `{"n":1}` || !strings.HasPrefix(e.heads[0].Get("Content-Type"), "application/cloudevents+json") {
 		t.Errorf("%s %s", e.heads[0], e.body[0])
+	}
+}
+
+// From a topic it is the same: acknowledged when the endpoint has taken it,
+// tried again, dead-lettered, or given back.
+func TestForwardFromTopic(t *testing.T) {
+	srv := broker(t)
+	e := endpointFor(t, "Retry-After", "0")
+	file := t.TempDir() + "/dead.jsonl"
+	all := put(t, srv, shop, `{"n":1}`, `[503,200]`, `[410]`, "no JSON")
+	c := start(t, []string{"forward", "--url", srv.URL(), "--topic", shop, "--api-key", canary, "--subscription", "crm", "--from", "earliest",
+		"--to", e.URL + "/events", "--dead-letter", file})
+	settled(t, srv, "crm", all...)
+	c.stops()
+	for i, want := range []int{1, 2, 1, 1} {
+		if got := e.tried(all[i]); got != want {
+			t.Errorf("event %d was sent %d times, not %d", i, got, want)
+		}
+	}
+	if h := e.heads[len(e.heads)-1]; e.body[len(e.body)-1] != "no JSON" || h.Get("Content-Type") != "application/octet-stream" || h.Get("Ce-Type") != shop {
+		t.Errorf("%v %q", h, e.body)
+	}
+	if _, out, _ := invoke(t, "deadletters", "show", file); len(parse(t, out)) != 1 || parse(t, out)[0].ID != all[2] {
+		t.Errorf("dead letters: %s", out)
+	}
+}
+
+// Without a file for dead letters what failed is given back and comes again
+// after --nack-delay, from a Reader too, whose place stays before it.
+func TestForwardFromTopicGivesBack(t *testing.T) {
+	for name, more := range map[string][]string{
+		"consumer": {"--subscription", "crm", "--subscription-type", "Shared"},
+		"reader":   {"--cursor", t.TempDir() + "/place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := broker(t)
+			e := endpointFor(t)
+			all := put(t, srv, shop, `[400,400,204]`, `{}`)
+			c := start(t, append([]string{"forward", "--url", srv.URL(), "--topic", shop, "--api-key", canary, "--from", "earliest",
+				"--nack-delay", "100ms", "--to", e.URL}, more...))
+			if name == "consumer" {
+				settled(t, srv, "crm", all...)
+			} else {
+				seen(t, srv, len(all), pulsartest.OpCredit)
+			}
+			c.stops()
+			if e.tried(all[0]) != 3 || e.tried(all[1]) != 1 {
+				t.Errorf("sent %v", e.tries)
+			}
+		})
 	}
 }

@@ -17,9 +17,13 @@ type listenCommand struct {
 func (c *listenCommand) Help() string {
 	return `Each event is printed as one CloudEvents 1.0 JSON object per line and acknowledged after its line was written; duplicates are acknowledged and not printed. Logs go to stderr.
 
+` + whereFrom + `
+
 Example:
 
-  EDS_API_KEY=... eds listen --url wss://eds.example --queue orders --dead-letter dead.jsonl | jq .data`
+  EDS_API_KEY=... eds listen --url wss://eds.example --queue orders --dead-letter dead.jsonl | jq .data
+  EDS_API_KEY=... eds listen --region US2 --tenant acme --topic all --cursor place.cursor
+  EDS_API_KEY=... eds listen --url wss://pulsar.example --topic acme/shop/orders --subscription billing`
 }
 
 // Run prints events until the queue, the reader or the user has enough.
@@ -50,11 +54,12 @@ func (c *listenCommand) Run(ctx context.Context, io stdio, logs *logFlags) error
 		return err
 	}
 	defer release()
-	tel.watch(app, c.Queue)
+	tel.watch(app, c.source())
+	defer c.watchSilence(log, app.Health)()
 	defer screen.show(app)()
 	go watchReader(ctx, io.out, p.readerLeft)
 
-	err = app.Run(ctx)
+	err = c.refused(app.Run(ctx))
 	if cause := context.Cause(ctx); errors.As(cause, new(*outputError)) {
 		return errors.Join(cause, err)
 	}

@@ -1,5 +1,6 @@
-// Command eds receives events from an EDS V2 queue for those who write no Go:
-// it prints them, forwards them over HTTP, and simulates the service.
+// Command eds receives events for those who write no Go, from an EDS V2 queue,
+// 8x8 Event Streaming, or a topic of Apache Pulsar: it prints them, forwards
+// them over HTTP, and simulates the services.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 3 credentials refused.
 package main
@@ -48,13 +49,20 @@ type stdio struct {
 // commands is the command line. Each field is a command; its type says what
 // it takes.
 type commands struct {
-	Listen      listenCommand      `cmd:"" help:"Print the events of a queue, one CloudEvents JSON object per line."`
-	Forward     forwardCommand     `cmd:"" help:"Send each event of a queue to an HTTP endpoint."`
-	Simulate    simulateCommand    `cmd:"" help:"Run a local EDS V2 service."`
+	Listen      listenCommand      `cmd:"" help:"Print the events of a queue or topic, one CloudEvents JSON object per line."`
+	Forward     forwardCommand     `cmd:"" help:"Send each event of a queue or topic to an HTTP endpoint."`
+	Simulate    simulateCommand    `cmd:"" help:"Run a local service to receive from."`
 	Deadletters deadlettersCommand `cmd:"" help:"Look at dead letters, and send them again."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	Log logFlags `embed:"" prefix:"log-"`
+}
+
+// groups are the flags of one kind of source each.
+var groups = []kong.Group{
+	{Key: "eds", Title: "From a queue of EDS:"},
+	{Key: "pulsar", Title: "From a topic of Pulsar or 8x8:", Description: "With --subscription as a Consumer, whose place the service keeps; without it as a Reader."},
+	{Key: "8x8", Title: "Where the topic is one of 8x8's:"},
 }
 
 // run executes one command and returns its exit code.
@@ -67,9 +75,10 @@ func run(ctx context.Context, args []string, io stdio) (code int) {
 	var all commands
 	parser, err := kong.New(&all,
 		kong.Name("eds"),
-		kong.Description("Receive events that must not get lost, from an Empego EDS V2 queue.\n\nA setting can also come from the environment variable that is named beside it; the flag wins."),
+		kong.Description("Receive events that must not get lost, from an Empego EDS V2 queue, 8x8 Event Streaming, or a topic of Apache Pulsar.\n\nA setting can also come from the environment variable that is named beside it; the flag wins."),
 		kong.Writers(help, io.err),
 		kong.Exit(func(c int) { panic(exited(c)) }), //nolint:forbidigo // --help ends the parsing; recovered below
+		kong.ExplicitGroups(groups),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		// Without a resolver kong minds a variable that a flag overrules.
 		kong.Resolvers(kong.ResolverFunc(func(*kong.Context, *kong.Path, *kong.Flag) (any, error) { return nil, nil })),

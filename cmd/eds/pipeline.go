@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/handlers/jsonl"
 	"github.com/eventdelivery/eds-go/middleware"
@@ -25,8 +27,8 @@ type pipelineFlags struct {
 }
 
 // Validate is called once the flags are parsed.
-func (f *pipelineFlags) Validate() error {
-	if err := f.sourceFlags.Validate(); err != nil {
+func (f *pipelineFlags) Validate(parsed *kong.Context) error {
+	if err := f.sourceFlags.decide(givenIn(parsed)); err != nil {
 		return err
 	}
 	if slices.Contains(f.Type, "") {
@@ -69,6 +71,12 @@ func (p *pipeline) build() (app *eds.App, release func(), err error) {
 		return nil, nil, fmt.Errorf("--dedupe: %w", err)
 	}
 	closers = append(closers, closeStore)
+	source, closeSource, err := p.flags.sourceFlags.open(p.log)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	closers = append(closers, closeSource)
 
 	options := append([]eds.Option{
 		eds.Concurrency(p.flags.Concurrency),
@@ -76,7 +84,7 @@ func (p *pipeline) build() (app *eds.App, release func(), err error) {
 		eds.DrainTimeout(p.flags.DrainTimeout),
 		eds.Logger(p.log),
 	}, p.options...)
-	app = eds.New(p.flags.transport(p.log), options...)
+	app = eds.New(source, options...)
 	app.Use(p.outer...)
 	app.Use(p.telemetry.use...)
 	app.Use(middleware.Logging(p.log, middleware.Levels(level)))

@@ -4,22 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
-	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // patience is how long a server may take to start or to stop; a busy machine
@@ -33,6 +26,7 @@ type process struct {
 	dir      string // where its data, configuration and log are
 	settings map[string]string
 	web      string // HOST:PORT of the WebSocket and the admin service
+	shared   bool   // it is of no single test, and its directory neither
 
 	cmd    *exec.Cmd
 	done   chan struct{} // closed when cmd has ended
@@ -79,34 +73,6 @@ func (p *process) configure() error {
 	// The storage picks a port itself, keeps it, and needs to be told where.
 	s["listeningInterface"] = loopback
 	return os.WriteFile(filepath.Join(p.dir, "standalone.conf"), configured(file, s), 0o600)
-}
-
-// freePort returns a loopback port that is free, from below those that
-// systems hand out to clients: while the server is stopped, no client's
-// connection takes it.
-func freePort() (string, error) {
-	var err error
-	for range 100 {
-		port := strconv.Itoa(20000 + rand.IntN(12000))
-		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-			return port, l.Close()
-		}
-	}
-	return "", fmt.Errorf("no free port: %w", err)
-}
-
-func loopbackInterface() (string, error) {
-	all, err := net.Interfaces()
-	if err != nil {
-		return "", err
-	}
-	for _, i := range all {
-		if i.Flags&net.FlagLoopback != 0 {
-			return i.Name, nil
-		}
-	}
-	return "", errors.New("there is no loopback interface")
 }
 
 // start starts it with what is there in its directory.
@@ -161,7 +127,7 @@ func (p *process) launch() error {
 		// It runs with less, but not when a test sends large messages.
 		"PULSAR_MEM=-Xms64m -Xmx512m -XX:MaxDirectMemorySize=256m",
 		// What starts soonest on few cores.
-		"PULSAR_GC=-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto",
+		"PULSAR_GC=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
 		"PULSAR_GC_LOG=-Xlog:disable",
 	)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
@@ -181,8 +147,12 @@ func (p *process) launch() error {
 // watch starts a guard that kills the server when this process ends, however
 // it ends: its end of the pipe is closed then.
 func (p *process) watch() error {
-	p.guard = exec.Command("sh", "-c", "read nothing; kill -KILL -"+strconv.Itoa(p.cmd.Process.Pid))
-	p.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	script := "read nothing; kill -KILL -" + strconv.Itoa(p.cmd.Process.Pid)
+	if p.shared {
+		script += `; rm -rf "$1"` // which go test does otherwise
+	}
+	p.guard = exec.Command("sh", "-c", script, "guard", p.dir)
+	p.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // not hit by a Ctrl-C
 	if _, err := p.guard.StdinPipe(); err != nil {
 		return err
 	}
@@ -203,52 +173,6 @@ func (p *process) logged() string {
 		lines[i] = line[:min(len(line), 400)]
 	}
 	return strings.Join(lines, "\n")
-}
-
-// await returns once ready has returned no error.
-func (p *process) await(what string, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for {
-		err := ready(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-p.done:
-			return fmt.Errorf("pulsar ended; the end of its log:\n%s", p.logged())
-		case <-ctx.Done():
-			return fmt.Errorf("pulsar at %s is not ready %s: %w; the end of its log:\n%s", p.web, what, err, p.logged())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-// answers asks the broker for its health, which includes a message through
-// its storage, and the WebSocket service for a producer.
-func (p *process) answers(ctx context.Context) error {
-	status, body, err := request(ctx, http.MethodGet, "http://"+p.web+"/admin/v2/brokers/health", p.credentials(), nil)
-	if err != nil || status != http.StatusOK {
-		return errors.Join(err, fmt.Errorf("status %d: %.200s", status, body))
-	}
-	conn, resp, err := websocket.Dial(ctx, "ws://"+p.web+"/ws/v2/producer/non-persistent/public/default/ready",
-		&websocket.DialOptions{HTTPClient: client, HTTPHeader: p.credentials()})
-	if err != nil {
-		return err
-	}
-	if resp.Body != nil {
-		resp.Body.Close()
-	}
-	return conn.Close(websocket.StatusNormalClosure, "")
-}
-
-// credentials are those of the one who may do everything.
-func (p *process) credentials() http.Header {
-	h := http.Header{}
-	if p.settings[secretKey] != "" {
-		h.Set("Authorization", "Bearer "+token(p.settings, adminRole, 0))
-	}
-	return h
 }
 
 func (p *process) running() bool {
@@ -291,25 +215,4 @@ func (p *process) end(sig syscall.Signal) {
 		p.guard.Wait()
 		p.guard = nil
 	}
-}
-
-// client keeps no connections, so that none is left when a test ends.
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-
-func request(ctx context.Context, method, url string, header http.Header, body []byte) (int, []byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil, err
-	}
-	req.Header = header
-	if slices.Contains([]string{http.MethodPut, http.MethodPost}, method) {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, answer, err
 }

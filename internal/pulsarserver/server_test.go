@@ -1,11 +1,13 @@
 package pulsarserver_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -107,6 +109,14 @@ func TestRealPulsarKeepsItsDataAcrossRestarts(t *testing.T) {
 	publish(t, s, topic, "second")
 	if got := consume(t, s, topic, "sub"); got != "first" {
 		t.Errorf("after a kill: %q", got)
+	}
+	log, err := os.ReadFile(s.Log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// To register is worth two lines; more are about the one that was killed.
+	if n := bytes.Count(log, []byte("/ledgers/available/")); n != 2 {
+		t.Errorf("after a kill: %d lines about the storage's registration, want 2", n)
 	}
 
 	idle, _ = dial(t, s.URL+"/ws/v2/reader/persistent/"+topic, "")

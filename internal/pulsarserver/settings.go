@@ -49,6 +49,9 @@ func settings(options []Option) map[string]string {
 		"numIOThreads":                      "2",
 		"numHttpServerThreads":              "8",
 
+		// The tests publish more than the 1 MiB that is allowed by default.
+		"webSocketMaxTextFrameSize": "8388608",
+
 		// A topic without a subscription keeps its messages, for readers to come
 		// back to, and itself.
 		"defaultRetentionTimeInMinutes":     "-1",

@@ -64,6 +64,6 @@ func startShared(home string) error {
 	if err != nil {
 		return err
 	}
-	shared.p = &process{home: home, dir: dir, settings: settings(nil)}
+	shared.p = &process{home: home, dir: dir, settings: settings(nil), shared: true}
 	return shared.p.startAnew()
 }

@@ -49,6 +49,14 @@ var fragmentImports = map[string]string{
 	"edsv2":      modulePath + "/transport/edsv2",
 	"memory":     modulePath + "/transport/memory",
 
+	"pulsarws":     modulePath + "/transport/pulsarws",
+	"pulsartest":   modulePath + "/transport/pulsarws/pulsartest",
+	"streaming8x8": modulePath + "/transport/streaming8x8",
+	"eightbyeight": modulePath + "/handlers/eightbyeight",
+	"cursor":       modulePath + "/transport/cursor",
+	"rediscursor":  modulePath + "/transport/cursor/rediscursor",
+	"cursortest":   modulePath + "/transport/cursor/cursortest",
+
 	"dedupetest":    modulePath + "/dedupe/dedupetest",
 	"transporttest": modulePath + "/transport/transporttest",
 

@@ -142,23 +142,6 @@ func (m *Mark) Rewind() string {
 	return m.position
 }
 
-// Continue returns the newest id that arrived, so that a new connection starts
-// after it: nothing that is above the mark comes again. Use it in the place of
-// Rewind when the mark is "" and the reader starts at the newest: starting
-// there again would leave out what came between the two connections.
-func (m *Mark) Continue() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.due = m.entries.end
-	newest := m.position
-	if m.entries.end > m.entries.first {
-		// The last entry is never gone: what makes others go comes after them.
-		newest = m.entries.at(m.entries.end - 1).id
-	}
-	m.free()
-	return newest
-}
-
 // drop forgets the open entries that are due before the entry end, and counts
 // them. A settled one stays: it holds up nothing, and may become the mark.
 func (m *Mark) drop(end uint64) (missing int) {

@@ -76,27 +76,6 @@ func TestMark(t *testing.T) {
 	}
 }
 
-func TestMarkContinues(t *testing.T) {
-	m := NewMark("", nil)
-	if got := m.Continue(); got != "" {
-		t.Errorf("from %q, nothing arrived", got)
-	}
-	script(m, "a b +b")
-	if got := m.Continue(); got != "b" {
-		t.Errorf("from %q, want b", got)
-	}
-	if got, want := script(m, "c +c +a"), "c:fresh =c"; got != want {
-		t.Errorf("says %s, want %s: a and b never come again, but count", got, want)
-	}
-	if got := m.Continue(); got != "c" {
-		t.Errorf("from %q, want c", got)
-	}
-	script(m, "d e <")
-	if got, want := m.Continue()+" "+script(m, "f +d +e"), "e f:fresh =d =e"; got != want {
-		t.Errorf("after a rewind: %s, want %s", got, want)
-	}
-}
-
 // naive is the mark by its definition: a list of all that arrived, in the
 // order in which it last did.
 type naive struct {

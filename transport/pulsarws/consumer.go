@@ -18,7 +18,10 @@ import (
 //
 // An acknowledgement is not confirmed by the service, and one that is lost
 // makes the event come again: use middleware.Dedupe.
-type Consumer struct{ receiver }
+type Consumer struct {
+	receiver
+	step func(*session) error // next, bound once and not for each delivery
+}
 
 var (
 	_ eds.Transport      = (*Consumer)(nil)
@@ -33,7 +36,8 @@ var (
 // exist. It dials nothing. What is wrong with the settings is told by Validate
 // and by the first Receive.
 func NewConsumer(url, topic, subscription string, opts ...ConsumerOption) *Consumer {
-	c := &Consumer{receiver{settings: defaults()}}
+	c := &Consumer{receiver: receiver{settings: defaults()}}
+	c.step = c.next
 	for _, o := range opts {
 		if o != nil {
 			o.ofConsumer(&c.settings)
@@ -48,8 +52,8 @@ func NewConsumer(url, topic, subscription string, opts ...ConsumerOption) *Consu
 func (c *Consumer) connectTo(rawURL, rawTopic, subscription string) error {
 	var all []error
 	u, path, queue := c.place(rawURL, rawTopic, subscription, &all)
-	if strings.TrimSpace(subscription) == "" {
-		all = append(all, wslink.Wrong("subscription", subscription, "must not be empty"))
+	if reason := unfit(subscription); reason != "" {
+		all = append(all, wslink.Wrong("subscription", subscription, reason))
 	}
 	all = append(all, c.common()...)
 	all = append(all, c.received()...)
@@ -100,6 +104,9 @@ func (c *Consumer) place(rawURL, rawTopic, subscription string, all *[]error) (u
 		var names []string
 		for _, raw := range append([]string{rawTopic}, set.topics...) {
 			t, err := parseTopic(raw)
+			if err == nil && strings.Contains(raw, ",") {
+				err = wslink.Wrong("topic", raw, "must not hold a comma, which separates several topics")
+			}
 			if err != nil {
 				*all = append(*all, err)
 			}
@@ -136,7 +143,7 @@ func (c *Consumer) Receive(ctx context.Context) (*eds.Delivery, error) {
 	if c.invalid != nil {
 		return nil, c.invalid
 	}
-	if err := c.link.Do(ctx, c.next); err != nil {
+	if err := c.link.Do(ctx, c.step); err != nil {
 		return nil, err
 	}
 	return c.got, nil

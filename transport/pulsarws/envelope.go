@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -96,8 +97,14 @@ const (
 )
 
 // memberOf returns the member of a quoted name; 0 when it has no meaning here.
-func memberOf(name []byte) member {
-	switch string(name[1 : len(name)-1]) {
+func memberOf(name jsontext.Value) member {
+	bare := name[1 : len(name)-1]
+	if bytes.IndexByte(bare, '\\') >= 0 {
+		// The same name in another spelling, which others would read as well.
+		s, _ := text(name)
+		bare = jsontext.Value(s)
+	}
+	switch string(bare) {
 	case "messageId":
 		return messageID
 	case "payload":
@@ -157,8 +164,9 @@ func (e *envelope) take(m member, v jsontext.Value) {
 		e.key, ok = text(v)
 	case redeliveryCount:
 		// What is no number that makes sense is no reason to refuse the message.
-		e.redelivery, _ = strconv.Atoi(string(v))
-		e.redelivery = max(e.redelivery, 0)
+		if n, err := strconv.ParseInt(string(v), 10, 32); err == nil && n > 0 {
+			e.redelivery = int(n)
+		}
 	case encryptionContext:
 		e.encryption = v
 	case messageType:
@@ -230,12 +238,14 @@ func validID(id string) bool {
 	return err == nil
 }
 
+// text returns a text, unless it is not one in UTF-8: what a decoder would put
+// in the place of the rest makes two different texts the same.
 func text(v jsontext.Value) (string, bool) {
 	if v.Kind() != '"' {
 		return "", false
 	}
 	if bytes.IndexByte(v, '\\') < 0 {
-		return string(v[1 : len(v)-1]), true
+		return string(v[1 : len(v)-1]), utf8.Valid(v)
 	}
 	s, err := jsontext.AppendUnquote(nil, v)
 	return string(s), err == nil
@@ -256,18 +266,21 @@ func texts(v jsontext.Value) (map[string]string, bool) {
 	}
 	out := make(map[string]string)
 	for dec.PeekKind() == '"' {
-		name, err := dec.ReadToken()
+		name, err := dec.ReadValue()
 		if err != nil {
 			return nil, false
 		}
-		k := name.String()
+		k, ok := text(name)
 		value, err := dec.ReadValue()
-		if err != nil {
+		if err != nil || !ok {
 			return nil, false
 		}
-		if s, ok := text(value); ok {
+		switch s, ok := text(value); {
+		case ok:
 			out[k] = s
-		} else if value.Kind() != 'n' {
+		case value.Kind() == '"':
+			return nil, false
+		case value.Kind() != 'n':
 			out[k] = string(value)
 		}
 	}
@@ -277,6 +290,10 @@ func texts(v jsontext.Value) (map[string]string, bool) {
 	return out, true
 }
 
+// oldTime is how Pulsar's documentation still shows times, in no time zone: it
+// is taken for UTC.
+const oldTime = time.DateTime
+
 // moment reads a time as the service writes it: ISO 8601 with the offset of
 // its own time zone and up to nine digits of a second's fraction. What cannot
 // be read is zero: a time is no reason to refuse a message.
@@ -285,9 +302,10 @@ func moment(v jsontext.Value) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return time.Time{}
+	for _, layout := range [...]string{time.RFC3339Nano, oldTime} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t
+		}
 	}
-	return t
+	return time.Time{}
 }

@@ -9,7 +9,7 @@ import (
 // fault is a row of the fault table: what may go wrong, by its number there.
 type fault struct {
 	id   string
-	test func(t *testing.T, make maker)
+	test func(t *testing.T, connect maker)
 }
 
 // TestFault injects each fault that Consumer and Reader have in common, in

@@ -77,7 +77,7 @@ func defaults() settings {
 		mapper:     MapProperties,
 		queueSize:  defaultQueueSize,
 		reader:     readerSettings{start: Latest, redelivery: time.Minute, saveEvery: time.Second},
-		publisher:  publisherSettings{sendTimeout: 30 * time.Second, maxBytes: 1 << 20},
+		publisher:  publisherSettings{key: Key, sendTimeout: 30 * time.Second, maxBytes: 1 << 20},
 	}
 }
 

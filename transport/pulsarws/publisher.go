@@ -7,8 +7,10 @@ import (
 	"maps"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/wslink"
 	"github.com/go-json-experiment/json"
@@ -57,7 +59,7 @@ func Publish(url, topic string, opts ...PublisherOption) (*Publisher, error) {
 	config := config[*producer](&p.settings, u, p.endpoint(u, "/ws/v2/producer/"+t.path()), "topic", t.String())
 	config.Open = p.opened
 	config.Left = p.left
-	config.Judge = func(end *wslink.Ending) wslink.Class { return judge(end, p.link.Status().Connects > 0) }
+	config.Judge = p.judge
 	p.link = wslink.New(config)
 	p.life, p.end = context.WithCancel(context.Background())
 	return p, nil
@@ -87,9 +89,7 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 	if m.Payload == nil {
 		m.Payload = []byte{}
 	}
-	if p.publisher.key != nil {
-		m.Key = p.publisher.key(e)
-	}
+	m.Key = p.publisher.key(e)
 	if !e.Time.IsZero() {
 		m.EventTime = e.Time.Format(time.RFC3339Nano)
 	}
@@ -113,6 +113,7 @@ func propertiesOf(e *eds.Event) map[string]string {
 	if all == nil {
 		all = make(map[string]string, 4)
 	}
+	delete(all, attrKey)
 	all[propID], all[propType], all[propSource] = e.ID, e.Type, e.Source
 	if !e.Time.IsZero() {
 		all[propTime] = e.Time.Format(time.RFC3339Nano)
@@ -156,7 +157,7 @@ func (p *Publisher) run() {
 }
 
 func (p *Publisher) opened(line *wslink.Line) *producer {
-	c := &producer{session: p.newSession(line), waiting: map[string]chan error{}}
+	c := &producer{session: p.newSession(line), waiting: map[string]request{}}
 	p.change(func() { p.now = c })
 	return c
 }
@@ -168,6 +169,15 @@ func (p *Publisher) left(c *producer) {
 		}
 	})
 	c.lost()
+}
+
+// judge says what an ending means. The service ends the connection over a
+// message that is too large for it: to send that again would go on for ever.
+func (p *Publisher) judge(end *wslink.Ending) wslink.Class {
+	if c, ok := p.link.Session(); ok && end.Code == websocket.StatusMessageTooBig {
+		c.refuseLargest()
+	}
+	return judge(end, p.link.Status().Connects > 0)
 }
 
 func (p *Publisher) change(f func()) {
@@ -197,10 +207,17 @@ func (p *Publisher) Close(ctx context.Context) error {
 type producer struct {
 	*session
 
+	sent atomic.Uint64
+
 	mu      sync.Mutex
-	sent    uint64
-	waiting map[string]chan error // by the context of what was sent
+	waiting map[string]request // by the context of what was sent
 	over    bool
+}
+
+// request is a message that waits for its reply.
+type request struct {
+	bytes int
+	reply chan error
 }
 
 // errLost says that a connection ended before the service had answered.
@@ -208,22 +225,7 @@ var errLost = errors.New("pulsarws: connection lost before the message was confi
 
 // send sends a message and waits for the reply.
 func (c *producer) send(ctx context.Context, m *outgoing, limit int) error {
-	reply := make(chan error, 1)
-	c.mu.Lock()
-	if c.over {
-		c.mu.Unlock()
-		return errLost
-	}
-	c.sent++
-	m.Context = strconv.FormatUint(c.sent, 10)
-	c.waiting[m.Context] = reply
-	c.mu.Unlock()
-	defer func(id string) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.waiting, id)
-	}(m.Context)
-
+	m.Context = strconv.FormatUint(c.sent.Add(1), 10)
 	text, err := json.Marshal(m)
 	if err != nil {
 		return eds.Permanent(fmt.Errorf("pulsarws: event cannot be written as JSON: %w", err))
@@ -231,6 +233,15 @@ func (c *producer) send(ctx context.Context, m *outgoing, limit int) error {
 	if len(text) > limit {
 		return eds.Permanent(fmt.Errorf("pulsarws: event is %d bytes as a message, over MaxPublishBytes %d", len(text), limit))
 	}
+	reply := make(chan error, 1)
+	c.mu.Lock()
+	if c.over {
+		c.mu.Unlock()
+		return errLost
+	}
+	c.waiting[m.Context] = request{len(text), reply}
+	c.mu.Unlock()
+	defer c.forget(m.Context)
 	if c.write(text) != nil {
 		return errLost
 	}
@@ -240,6 +251,16 @@ func (c *producer) send(ctx context.Context, m *outgoing, limit int) error {
 	case <-ctx.Done():
 		return fmt.Errorf("pulsarws: %w", context.Cause(ctx))
 	}
+}
+
+// forget returns the request that waits for the reply with this context, which
+// waits no longer.
+func (c *producer) forget(id string) (request, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r, ok := c.waiting[id]
+	delete(c.waiting, id)
+	return r, ok
 }
 
 // replies takes the service's replies until the connection ends.
@@ -256,13 +277,9 @@ func (c *producer) replies() error {
 		if json.Unmarshal(c.In, &reply) != nil || reply.Result == "" {
 			continue // whatever it is, it answers nothing
 		}
-		c.mu.Lock()
-		waiting := c.waiting[reply.Context]
-		delete(c.waiting, reply.Context)
-		c.mu.Unlock()
-		if waiting != nil {
+		if r, ok := c.forget(reply.Context); ok {
 			c.Prove()
-			waiting <- verdict(reply.Result, reply.ErrorMsg)
+			r.reply <- verdict(reply.Result, reply.ErrorMsg)
 		}
 	}
 }
@@ -272,10 +289,26 @@ func (c *producer) lost() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.over = true
-	for _, reply := range c.waiting {
-		reply <- errLost
+	for _, r := range c.waiting {
+		r.reply <- errLost
 	}
 	clear(c.waiting)
+}
+
+// refuseLargest fails the largest message that waits.
+func (c *producer) refuseLargest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var largest string
+	for id, r := range c.waiting {
+		if r.bytes > c.waiting[largest].bytes {
+			largest = id
+		}
+	}
+	if r, ok := c.waiting[largest]; ok {
+		delete(c.waiting, largest)
+		r.reply <- eds.Permanent(fmt.Errorf("pulsarws: the service takes no message of %d bytes (webSocketMaxTextFrameSize)", r.bytes))
+	}
 }
 
 // The results of a send, of the module pulsar-websocket (WebSocketError).

@@ -14,7 +14,8 @@ type publisherSettings struct {
 }
 
 // PublishKey sets how to find the partition key of an event, which keeps the
-// order among events of the same key; none unless set, or where f returns "".
+// order among events of the same key; Key unless set. There is none where f
+// returns "".
 func PublishKey(f func(*eds.Event) string) PublisherOption {
 	return publisherOption(func(s *settings) { s.publisher.key = f })
 }

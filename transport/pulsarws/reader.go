@@ -1,6 +1,7 @@
 package pulsarws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -24,16 +25,20 @@ import (
 type Reader struct {
 	receiver
 
-	saver *cursor.Saver // nil when the position is kept in memory
+	step  func(*session) error // next, bound once and not for each delivery
+	saver *cursor.Saver        // nil when the position is kept in memory
 
 	// Of the goroutine in Receive.
 	mark   *cursor.Mark // nil until the position was loaded
 	start  string       // where to begin as long as nothing is settled
 	from   string       // where the present connection began
-	at     place        // of the last message
+	at     place        // of the last message, or of from
+	behind bool         // no message came yet after the position from
 	probes probes
 
-	again redeliveries
+	again  redeliveries
+	ahead  withheld
+	origin origin
 
 	closing sync.Once
 }
@@ -52,6 +57,7 @@ var (
 // settings is told by Validate and by the first Receive.
 func NewReader(url, topic string, opts ...ReaderOption) *Reader {
 	r := &Reader{receiver: receiver{settings: defaults()}}
+	r.step = r.next
 	for _, o := range opts {
 		if o != nil {
 			o.ofReader(&r.settings)
@@ -72,55 +78,23 @@ func (r *Reader) connectTo(rawURL, rawTopic string) error {
 	if len(all) > 0 {
 		return errors.Join(all...)
 	}
-	r.param("receiverQueueSize", strconv.Itoa(r.queueSize))
+	// Pulsar 4.0.8 delivers nothing to a reader with a queue of 1 that begins
+	// after a message.
+	r.param("receiverQueueSize", strconv.Itoa(max(r.queueSize, 2)))
 	r.queue, r.start = t.String(), string(r.reader.start)
 	r.source = sourceOf(u, t)
 	if r.reader.name == "" {
 		r.reader.name = t.full()
 	}
 	e := r.endpoint(u, "/ws/v2/reader/"+t.path())
+	r.origin.ask = e
 	config := config[*session](&r.settings, u, e, "topic", r.queue)
 	config.Request = func(key string) (string, http.Header) { return e.request(key, params{"messageId": r.from}) }
 	config.Prepare = r.prepare
 	config.Open = r.begin
 	config.Judge = r.judge
-	config.Left = func(*session) { r.again.clear() }
+	config.Left = r.left
 	r.link = wslink.New(config)
-	return nil
-}
-
-// prepare finds where the next connection begins.
-func (r *Reader) prepare(ctx context.Context) error {
-	if r.mark == nil {
-		if err := r.load(ctx); err != nil {
-			return err
-		}
-	}
-	r.from = r.mark.Rewind()
-	if r.from == "" {
-		r.from = r.start
-	}
-	r.at = placeOf(r.from)
-	r.probes.prepare(&r.from)
-	return nil
-}
-
-// load takes up the position that was saved.
-func (r *Reader) load(ctx context.Context) error {
-	store := r.reader.store
-	if store == nil {
-		r.mark = cursor.NewMark("", nil)
-		return nil
-	}
-	position, err := store.Load(ctx, r.reader.name)
-	if err != nil {
-		return err
-	}
-	if position != "" && !validID(position) {
-		return wslink.Wrong("Cursor", r.reader.name, "holds a position that is no message id")
-	}
-	r.saver = cursor.NewSaver(store, r.reader.name, r.reader.saveEvery, r.Log)
-	r.mark = cursor.NewMark(position, r.saver.Advance)
 	return nil
 }
 
@@ -138,7 +112,7 @@ func (r *Reader) Receive(ctx context.Context) (*eds.Delivery, error) {
 	if r.invalid != nil {
 		return nil, r.invalid
 	}
-	if err := r.link.Do(ctx, r.next); err != nil {
+	if err := r.link.Do(ctx, r.step); err != nil {
 		return nil, err
 	}
 	return r.got, nil
@@ -161,7 +135,7 @@ func (r *Reader) next(s *session) error {
 		if d == nil {
 			continue
 		}
-		if !r.arrived(d) {
+		if !r.arrived(s, d) {
 			if err := s.answer(ack, d.Receipt); err != nil {
 				return err
 			}
@@ -169,45 +143,6 @@ func (r *Reader) next(s *session) error {
 		}
 		r.got = &d.Delivery
 		return nil
-	}
-}
-
-// arrived takes note of a message, and tells whether it is to be delivered.
-func (r *Reader) arrived(d *delivered) bool {
-	id := d.Receipt
-	known, missing := r.mark.Arrived(id)
-	if missing > 0 {
-		n := r.counters.missing.Add(uint64(missing))
-		r.Log.Error("eds: messages that were not settled are gone from the topic", "topic", r.queue, "missing", missing, "count", n)
-	}
-	if known == cursor.Settled && id == r.from {
-		return false // the service counts the start in
-	}
-	next := placeOf(id)
-	if r.start == string(Latest) && next.known {
-		r.pin(next.before())
-	}
-	switch r.at.step(next) {
-	case gap:
-		if n := r.counters.gaps.Add(1); telling(n) {
-			r.Log.Warn("eds: messages seem to be missing", "topic", r.queue, "message_id", id, "count", n)
-		}
-	case back:
-		if n := r.counters.jumpsBack.Add(1); telling(n) {
-			r.Log.Warn("eds: the topic went back", "topic", r.queue, "message_id", id, "count", n)
-		}
-	}
-	r.at = next
-	return known != cursor.Settled
-}
-
-// pin keeps the place before the first message of a reader that began with
-// the latest: to begin with the latest again, before that message was settled,
-// would leave it out.
-func (r *Reader) pin(position string) {
-	r.start = position
-	if r.mark.Position() == "" && r.saver != nil {
-		r.saver.Advance(position)
 	}
 }
 
@@ -224,11 +159,23 @@ func (r *Reader) Ack(_ context.Context, d *eds.Delivery) error {
 		return nil
 	}
 	r.mark.Settle(d.Receipt)
-	if held.session.Over() {
+	if r.ahead.keep(r.mark, held) {
 		return nil
 	}
-	if err := held.session.answer(ack, d.Receipt); err != nil {
-		return r.link.Safe("cannot let the service go on", err, held.session.Key)
+	err := r.credit(held)
+	for _, owed := range r.ahead.release() {
+		err = cmp.Or(err, r.credit(owed))
+	}
+	return err
+}
+
+// credit lets the service send another message.
+func (r *Reader) credit(d *delivered) error {
+	if d.session.Over() {
+		return nil
+	}
+	if err := d.session.answer(ack, d.Receipt); err != nil {
+		return r.link.Safe("cannot let the service go on", err, d.session.Key)
 	}
 	return nil
 }
@@ -259,7 +206,8 @@ func (r *Reader) Close(ctx context.Context) error {
 			_ = s.Finish(ctx, nil) // credits: nobody misses them
 			r.link.Account(s)
 		}
-		r.again.clear()
+		r.left(nil)
+		r.origin.close()
 		if r.saver != nil {
 			err = r.saver.Close(ctx)
 		}

@@ -30,6 +30,7 @@ func TestRealPulsarConsumerConformance(t *testing.T) {
 		"ack_timeout":     {pulsarws.Subscribe(pulsarws.Shared), pulsarws.AckTimeout(time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits most of the time
 			srv := pulsarserver.Shared(t)
 			f := transporttest.Features{Ordered: true, Nack: true, BoundReceipts: true, Patience: 20 * time.Second}
 			if name == "ack_timeout" {
@@ -56,6 +57,7 @@ func TestRealPulsarReaderConformance(t *testing.T) {
 		"window_1": {pulsarws.From(pulsarws.Earliest), pulsarws.ReceiverQueueSize(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits most of the time
 			srv := pulsarserver.Shared(t)
 			f := transporttest.Features{Ordered: true, Nack: true, Patience: 20 * time.Second}
 			transporttest.Run(t, f, func(t testing.TB) transporttest.Service {

@@ -49,6 +49,10 @@ func (r *receiver) open(s *session) *delivered {
 	e := &s.envelope
 	err := e.scan(s.In)
 	switch {
+	case e.control:
+		// Whatever else is in it, it must not be acknowledged.
+		r.skip(skipControl, s)
+		return nil
 	case s.Cut > 0:
 		// Its end is missing, so that err says nothing.
 		return r.malformed(s, fmt.Sprintf("longer than %d bytes", r.MaxMessageBytes))

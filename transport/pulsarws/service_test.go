@@ -20,6 +20,8 @@ import (
 	"github.com/eventdelivery/eds-go/eds"
 )
 
+var quietly = slog.New(slog.DiscardHandler)
+
 // canary is the token of all tests. No error and no log line may hold it.
 const canary = "CANARY-k3y/with+signs=%41\"q\""
 
@@ -231,8 +233,8 @@ func mid(ledger, entry uint64) string {
 	return base64.StdEncoding.EncodeToString(append(b, 6<<3, 0))
 }
 
-// n is the id of the nth message of ledger 7.
-func n(entry int) string { return mid(7, uint64(entry)) }
+// at is the id of a message of ledger 7.
+func at(entry int) string { return mid(7, uint64(entry)) }
 
 func body(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
@@ -241,7 +243,7 @@ func envelopeOf(id, payload string) string {
 		id, body(payload))
 }
 
-func message(entry int) string { return envelopeOf(n(entry), fmt.Sprint("m", entry)) }
+func message(entry int) string { return envelopeOf(at(entry), fmt.Sprint("m", entry)) }
 
 func ackOf(id string) string { return `{"messageId":"` + id + `"}` }
 
@@ -388,7 +390,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 }
 
 // both runs f in a bubble for a Consumer and for a Reader.
-func both(t *testing.T, f func(t *testing.T, make maker)) {
+func both(t *testing.T, f func(t *testing.T, connect maker)) {
 	t.Helper()
 	for _, kind := range []string{"consumer", "reader"} {
 		t.Run(kind, func(t *testing.T) { bubble(t, func(t *testing.T) { f(t, makers[kind]) }) })

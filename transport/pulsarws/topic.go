@@ -3,6 +3,7 @@ package pulsarws
 import (
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/eventdelivery/eds-go/internal/wslink"
 )
@@ -38,10 +39,24 @@ func parseTopic(s string) (topic, error) {
 		return t, wslink.Wrong("topic", s, "its tenant may hold letters, digits and any of _-=:. and must not be empty")
 	case !isName(t.namespace):
 		return t, wslink.Wrong("topic", s, "its namespace may hold letters, digits and any of _-=:. and must not be empty")
-	case strings.TrimSpace(t.name) == "":
-		return t, wslink.Wrong("topic", s, "its last part must not be empty")
+	}
+	if reason := unfit(t.name); reason != "" {
+		return t, wslink.Wrong("topic", s, "its last part "+reason)
 	}
 	return t, nil
+}
+
+// unfit says why s cannot be a segment of a path; "" when it can.
+func unfit(s string) string {
+	switch {
+	case strings.TrimSpace(s) == "":
+		return "must not be empty"
+	case s == "." || s == "..":
+		return "must not be . or .., which are places in a URL"
+	case !utf8.ValidString(s):
+		return "must be UTF-8"
+	}
+	return ""
 }
 
 // isName tells whether s is what Pulsar takes for the name of a tenant or a

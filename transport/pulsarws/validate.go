@@ -58,9 +58,9 @@ func (s *settings) consumed() (all []error) {
 	if name, ok := s.params["consumerName"]; ok && strings.TrimSpace(name) == "" {
 		wrong("ConsumerName", name, "must not be blank")
 	}
-	for param, setting := range map[string]string{"negativeAckRedeliveryDelay": "NackDelay", "priorityLevel": "PriorityLevel"} {
-		if strings.HasPrefix(s.params[param], "-") {
-			wrong(setting, s.params[param], "must not be negative")
+	for _, d := range [...]struct{ param, setting string }{{"negativeAckRedeliveryDelay", "NackDelay"}, {"priorityLevel", "PriorityLevel"}} {
+		if strings.HasPrefix(s.params[d.param], "-") {
+			wrong(d.setting, s.params[d.param], "must not be negative")
 		}
 	}
 	if c.deadLetter {
@@ -100,6 +100,9 @@ func (s *settings) readBy() (all []error) {
 func (s *settings) published() (all []error) {
 	if d := s.publisher.sendTimeout; d < time.Millisecond {
 		all = append(all, wslink.Wrong("SendTimeout", d.String(), "must be 1ms or more"))
+	}
+	if s.publisher.key == nil {
+		all = append(all, wslink.Wrong("PublishKey", "", "is nil"))
 	}
 	if n := s.publisher.maxBytes; n < 1<<10 {
 		all = append(all, wslink.Wrong("MaxPublishBytes", strconv.Itoa(n), "must be 1024 or more"))

@@ -1,0 +1,193 @@
+package pulsartest
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Opcodes and flags of RFC 6455, section 5.2, and the close codes of section
+// 7.4.1 that are never on the wire.
+const (
+	opContinuation = 0x0
+	opText         = 0x1
+	opBinary       = 0x2
+	opClose        = 0x8
+	opPing         = 0x9
+	finBit         = 0x80
+
+	codeNone     = 1005
+	codeAbnormal = 1006
+)
+
+// appendFrame appends an unmasked frame with data in it.
+func appendFrame(buf []byte, op byte, fin bool, data ...[]byte) []byte {
+	n := 0
+	for _, part := range data {
+		n += len(part)
+	}
+	if fin {
+		op |= finBit
+	}
+	switch {
+	case n < 126:
+		buf = append(buf, op, byte(n))
+	case n < 1<<16:
+		buf = binary.BigEndian.AppendUint16(append(buf, op, 126), uint16(n))
+	default:
+		buf = binary.BigEndian.AppendUint64(append(buf, op, 127), uint64(n))
+	}
+	for _, part := range data {
+		buf = append(buf, part...)
+	}
+	return buf
+}
+
+// wire is the server's end of a connection, below the WebSocket. It knows when
+// bytes last passed, sees close frames leave, and can be cut off from the
+// network without the WebSocket above knowing.
+type wire struct {
+	net.Conn
+	closing func(code int) // called before a close frame goes out
+	passed  atomic.Int64   // when bytes last went either way, in ns
+	closed  chan struct{}
+
+	// turn holds a token while somebody writes. It is a channel because a
+	// goroutine that waits for a mutex does not count as blocked in a bubble.
+	turn chan struct{}
+
+	mu   sync.Mutex
+	shut bool
+	mute bool
+	thaw chan struct{} // not nil while frozen
+}
+
+func newWire(conn net.Conn, closing func(code int)) *wire {
+	w := &wire{Conn: conn, closing: closing, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	w.passed.Store(time.Now().UnixNano())
+	return w
+}
+
+// Write writes p, which begins with a frame: data is written frame by frame,
+// and the WebSocket library flushes each control frame by itself. So a close
+// frame is seen here, at the last moment before the client can know of it.
+func (w *wire) Write(p []byte) (int, error) {
+	select {
+	case w.turn <- struct{}{}:
+	case <-w.closed:
+		return 0, net.ErrClosed
+	}
+	defer func() { <-w.turn }()
+	if !w.passable() {
+		return 0, net.ErrClosed
+	}
+	if len(p) > 1 && p[0]&0xf == opClose {
+		code := codeNone
+		if len(p) >= 4 {
+			code = int(binary.BigEndian.Uint16(p[2:]))
+		}
+		w.closing(code)
+	}
+	if w.muted() {
+		return len(p), nil
+	}
+	n, err := w.Conn.Write(p)
+	if err == nil {
+		w.passed.Store(time.Now().UnixNano())
+	} else if w.muted() && !w.isShut() {
+		return len(p), nil // the end of the peer is not heard of any more
+	}
+	return n, err
+}
+
+// Read reads for the WebSocket. A muted wire takes all in and hands nothing
+// on, not even the end: so it is with a peer whose packets get lost.
+func (w *wire) Read(p []byte) (int, error) {
+	for {
+		n, err := w.Conn.Read(p)
+		if !w.passable() {
+			return 0, net.ErrClosed
+		}
+		if !w.muted() {
+			w.passed.Store(time.Now().UnixNano())
+			return n, err
+		}
+		if err != nil {
+			<-w.closed
+			return 0, net.ErrClosed
+		}
+	}
+}
+
+// passable waits while the wire is frozen; false when it was closed meanwhile.
+func (w *wire) passable() bool {
+	for {
+		w.mu.Lock()
+		thaw := w.thaw
+		w.mu.Unlock()
+		if thaw == nil {
+			return true
+		}
+		select {
+		case <-thaw:
+		case <-w.closed:
+			return false
+		}
+	}
+}
+
+// Close implements net.Conn.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	first := !w.shut
+	w.shut = true
+	w.mu.Unlock()
+	if first {
+		close(w.closed)
+	}
+	return w.Conn.Close()
+}
+
+// deaf tells whether nothing that is written now would arrive.
+func (w *wire) deaf() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.shut || w.mute || w.thaw != nil
+}
+
+func (w *wire) isShut() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.shut
+}
+
+func (w *wire) muted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mute
+}
+
+func (w *wire) silence() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mute = true
+}
+
+func (w *wire) freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.thaw == nil {
+		w.thaw = make(chan struct{})
+	}
+}
+
+func (w *wire) unfreeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.thaw != nil {
+		close(w.thaw)
+		w.thaw = nil
+	}
+}
