@@ -2,5 +2,6 @@
 // event's JSON payload into a Go type before it calls yours.
 //
 // A sink is a handler too; see the packages jsonl and webhook. Package empego
-// lists the events of Empego EDS.
+// lists the events of Empego EDS, package eightbyeight those of 8x8 Event
+// Streaming.
 package handlers

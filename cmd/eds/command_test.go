@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/eventdelivery/eds-go/eds/edstest"
+	"github.com/eventdelivery/eds-go/internal/pulsarserver"
 )
 
 // asCommand makes the test binary the command, so that tests run the real
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(pulsarserver.Main{M: m})
 }
 
 // canary is the key of all servers here. It must be in nobody's output.

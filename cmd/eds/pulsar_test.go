@@ -118,13 +118,13 @@ func TestReaderGoesOnAfterKill(t *testing.T) {
 		switch life {
 		case 0:
 			c.exits(0)
+		case 4:
+			c.until("the last event", func(out, _ string) bool { return strings.Contains(out, all[len(all)-1]) })
+			c.stops()
 		default:
 			c.lines(5)
 			_ = c.cmd.Process.Kill()
 			c.ended()
-		case 4:
-			c.until("the last event", func(out, _ string) bool { return strings.Contains(out, all[len(all)-1]) })
-			c.stops()
 		}
 		got := ids(c.printed())
 		if !slices.Equal(got, all[place:place+len(got)]) {

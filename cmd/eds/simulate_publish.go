@@ -69,12 +69,12 @@ func (c *simulatePulsarCommand) events(in stdio) (events iter.Seq2[sample, error
 func samplesOf(service string, n int, endless bool) iter.Seq2[sample, error] {
 	return func(yield func(sample, error) bool) {
 		for i := 0; i < n || n == 0 && endless; i++ {
-			make := func(topicName) pulsartest.Message { return order(i) }
+			event := func(topicName) pulsartest.Message { return order(i) }
 			if service == service8x8 {
 				at := time.Now()
-				make = func(topic topicName) pulsartest.Message { return interaction(topic, i, at) }
+				event = func(topic topicName) pulsartest.Message { return interaction(topic, i, at) }
 			}
-			if !yield(make, nil) {
+			if !yield(event, nil) {
 				return
 			}
 		}

@@ -21,8 +21,9 @@ const maxID = 4096
 // slices point into the message.
 type envelope struct {
 	members
-	in  bytes.Buffer
-	dec jsontext.Decoder
+	in    bytes.Buffer
+	dec   jsontext.Decoder
+	names map[string]string // of properties, by how they are written
 }
 
 type members struct {
@@ -63,6 +64,12 @@ func (e *envelope) scan(data []byte) error {
 			return errNotJSON
 		}
 		member := memberOf(name)
+		if member == properties && e.seen&uint(member) == 0 && e.dec.PeekKind() == '{' {
+			if err := e.texts(); err != nil {
+				return errNotJSON
+			}
+			continue
+		}
 		value, err := e.dec.ReadValue()
 		if err != nil {
 			return errNotJSON
@@ -155,7 +162,7 @@ func (e *envelope) take(m member, v jsontext.Value) {
 	case payload:
 		e.payload = v
 	case properties:
-		e.properties, ok = texts(v)
+		ok = false // no object, or scan had read it
 	case publishTime:
 		e.published = moment(v)
 	case eventTime:
@@ -177,9 +184,11 @@ func (e *envelope) take(m member, v jsontext.Value) {
 		e.control = true
 	}
 	if !ok {
-		e.wrong("properties or key are not text")
+		e.wrong(notText)
 	}
 }
+
+const notText = "properties or key are not text"
 
 func (e *envelope) wrong(reason string) {
 	if e.fault == nil {
@@ -191,6 +200,8 @@ func (e *envelope) wrong(reason string) {
 func (e *envelope) isMessage() bool {
 	return !e.control && e.seen&uint(messageID|payload) != 0
 }
+
+var strict = base64.StdEncoding.Strict()
 
 // body decodes the payload. An empty one is nil.
 func (e *envelope) body() ([]byte, error) {
@@ -212,11 +223,11 @@ func (e *envelope) body() ([]byte, error) {
 	}
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(raw)))
 	// Strictly: of two texts for the same bytes the service sends one.
-	n, err := base64.StdEncoding.Strict().Decode(out, raw)
+	n, err := strict.Decode(out, raw)
 	if err != nil {
 		return nil, fmt.Errorf("payload is not base64: %w", err)
 	}
-	if bytes.ContainsAny(raw, "\r\n") {
+	if strict.EncodedLen(n) != len(raw) { // the decoder passes over them
 		return nil, errors.New("payload is not base64: it has line breaks")
 	}
 	return out[:n], nil
@@ -251,43 +262,61 @@ func text(v jsontext.Value) (string, bool) {
 	return string(s), err == nil
 }
 
-// texts reads an object of texts. Where a producer in another language has
-// put a number or a boolean, it is that value's JSON.
-func texts(v jsontext.Value) (map[string]string, bool) {
-	if v.Kind() != '{' {
-		return nil, false
+// texts reads the properties. Where a producer in another language has put a
+// number or a boolean, it is that value's JSON.
+func (e *envelope) texts() error {
+	e.seen |= uint(properties)
+	if _, err := e.dec.ReadToken(); err != nil {
+		return err
 	}
-	if len(v) == len("{}") {
-		return nil, true
-	}
-	dec := jsontext.NewDecoder(bytes.NewReader(v), lenient...)
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, false
-	}
-	out := make(map[string]string)
-	for dec.PeekKind() == '"' {
-		name, err := dec.ReadValue()
+	for e.dec.PeekKind() == '"' {
+		v, err := e.dec.ReadValue()
 		if err != nil {
-			return nil, false
+			return err
 		}
-		k, ok := text(name)
-		value, err := dec.ReadValue()
-		if err != nil || !ok {
-			return nil, false
+		name, ok := e.name(v)
+		if v, err = e.dec.ReadValue(); err != nil {
+			return err
 		}
-		switch s, ok := text(value); {
-		case ok:
-			out[k] = s
-		case value.Kind() == '"':
-			return nil, false
-		case value.Kind() != 'n':
-			out[k] = string(value)
+		value, is := text(v)
+		switch {
+		case !ok, !is && v.Kind() == '"':
+			e.wrong(notText)
+			continue
+		case v.Kind() == 'n':
+			continue
+		case !is:
+			value = string(v)
 		}
+		if e.properties == nil {
+			e.properties = make(map[string]string)
+		}
+		e.properties[name] = value
 	}
-	if len(out) == 0 {
-		return nil, true
+	_, err := e.dec.ReadToken()
+	return err
+}
+
+const (
+	// maxNames is how many names of properties are remembered by a session,
+	// and maxName how long they may be. Others cost an allocation each time.
+	maxNames = 256
+	maxName  = 256
+)
+
+// name returns the name of a property. Producers use few, so they are shared.
+func (e *envelope) name(v jsontext.Value) (string, bool) {
+	if s, ok := e.names[string(v)]; ok {
+		return s, true
 	}
-	return out, true
+	s, ok := text(v)
+	if ok && len(v) <= maxName && len(e.names) < maxNames {
+		if e.names == nil {
+			e.names = make(map[string]string)
+		}
+		e.names[string(v)] = s
+	}
+	return s, ok
 }
 
 // oldTime is how Pulsar's documentation still shows times, in no time zone: it
@@ -298,6 +327,13 @@ const oldTime = time.DateTime
 // its own time zone and up to nine digits of a second's fraction. What cannot
 // be read is zero: a time is no reason to refuse a message.
 func moment(v jsontext.Value) time.Time {
+	if v.Kind() != '"' {
+		return time.Time{}
+	}
+	var t time.Time
+	if t.UnmarshalText(v[1:len(v)-1]) == nil { // almost always, and it costs no string
+		return t
+	}
 	s, ok := text(v)
 	if !ok {
 		return time.Time{}

@@ -57,5 +57,12 @@ func MapProperties(m *Message, e *eds.Event) error {
 			e.Time = t
 		}
 	}
+	// What the event itself says now is no attribute besides.
+	for _, name := range [...]string{propID, propType, propSource, propTime} {
+		delete(e.Attributes, name)
+	}
+	if len(e.Attributes) == 0 {
+		e.Attributes = nil
+	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (r *Reader) connectTo(rawURL, rawTopic string) error {
 
 func (r *Reader) begin(line *wslink.Line) *session {
 	s := r.newSession(line)
-	s.probe = r.probes.asking
+	s.useless = r.probes.connected()
 	return s
 }
 
@@ -120,8 +120,8 @@ func (r *Reader) Receive(ctx context.Context) (*eds.Delivery, error) {
 
 // next reads until there is a delivery, and leaves it in got.
 func (r *Reader) next(s *session) error {
-	if s.probe {
-		return r.probes.verdict()
+	if s.useless != nil {
+		return s.useless
 	}
 	for {
 		if d := r.again.next(); d != nil {

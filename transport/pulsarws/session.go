@@ -17,8 +17,8 @@ type session struct {
 
 	// Of the goroutine in Receive.
 	envelope     envelope
-	unanswerable int  // messages that hold a place in the window for ever
-	probe        bool // only to see whether the service accepts it
+	unanswerable int   // messages that hold a place in the window for ever
+	useless      error // why a connection is of no use that was only made to see whether it can be
 
 	writing sync.Mutex // guards what follows
 	out     []byte

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/eventdelivery/eds-go/internal/wslink"
 )
@@ -16,6 +17,9 @@ func (s *settings) common() (all []error) {
 	c := s.credential
 	if c.query == "" && !isHeader(c.header) {
 		all = append(all, wslink.Wrong("SecretHeader", c.header, "is no name of a header"))
+	}
+	if strings.ContainsFunc(s.authMethod, unicode.IsControl) {
+		all = append(all, wslink.Wrong("AuthMethod", s.authMethod, "holds a control character"))
 	}
 	return all
 }
@@ -106,6 +110,15 @@ func (s *settings) published() (all []error) {
 	}
 	if n := s.publisher.maxBytes; n < 1<<10 {
 		all = append(all, wslink.Wrong("MaxPublishBytes", strconv.Itoa(n), "must be 1024 or more"))
+	}
+	if name, ok := s.params["producerName"]; ok && strings.TrimSpace(name) == "" {
+		all = append(all, wslink.Wrong("ProducerName", name, "must not be blank"))
+	}
+	if n, ok := s.params["batchingMaxMessages"]; ok && (n == "0" || strings.HasPrefix(n, "-")) {
+		all = append(all, wslink.Wrong("Batching", n, "must be 1 or more messages"))
+	}
+	if d := s.params["batchingMaxPublishDelay"]; strings.HasPrefix(d, "-") {
+		all = append(all, wslink.Wrong("Batching", d+"ms", "must not be a negative delay"))
 	}
 	switch name, ok := s.params["compressionType"]; {
 	case !ok, name == "NONE", name == "LZ4", name == "ZLIB", name == "ZSTD", name == "SNAPPY":

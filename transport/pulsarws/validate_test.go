@@ -132,8 +132,10 @@ func TestValidate(t *testing.T) {
 		if got := settingsOf(t, err); fmt.Sprint(got) != fmt.Sprint(c.want) {
 			t.Errorf("reader: %v, want %v", got, c.want)
 		}
-		if _, rerr := r.Receive(t.Context()); err != nil && (rerr == nil || rerr.Error() != err.Error()) {
-			t.Errorf("Receive = %v", rerr)
+		if err != nil {
+			if _, rerr := r.Receive(t.Context()); rerr == nil || rerr.Error() != err.Error() {
+				t.Errorf("Receive = %v", rerr)
+			}
 		}
 		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)

@@ -9,23 +9,25 @@ import (
 
 // The attributes of an event that the mapper takes from its body, for filters,
 // for eds.OrderBy and for handlers that do not decode. A property that the
-// producer gave the same name is replaced.
+// producer gave the same name is replaced. They are the body's names in lower
+// case, so that they can be CloudEvents attributes (specification 1.0.2,
+// "Naming Conventions").
 const (
 	// AttrFamily is the object that wraps the body: Interaction,
 	// AgentStatusChange, AgentProvChange; missing when the body is flat.
 	AttrFamily = "family"
 	// AttrInteraction is what all events of one interaction have in common.
-	AttrInteraction = "interactionGUID"
+	AttrInteraction = "interactionguid"
 	// AttrAgent is the short id of the agent.
-	AttrAgent = "agentId"
+	AttrAgent = "agentid"
 	// AttrQueue is the number of the queue in which the interaction is.
-	AttrQueue = "queueId"
+	AttrQueue = "queueid"
 	// AttrCallState, AttrMediaType and AttrDirection are as in the body.
-	AttrCallState = "callState"
-	AttrMediaType = "mediaType"
+	AttrCallState = "callstate"
+	AttrMediaType = "mediatype"
 	AttrDirection = "direction"
 	// AttrTenant is there in flat bodies alone.
-	AttrTenant = "tenantId"
+	AttrTenant = "tenantid"
 )
 
 // maxText is how long an attribute or an id may be; what is longer is left
