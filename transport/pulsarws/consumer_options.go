@@ -145,7 +145,9 @@ func NackDelay(d time.Duration) ConsumerOption {
 // was given back after maxRedeliveries deliveries beyond the first; to
 // TOPIC-SUBSCRIPTION-DLQ when topic is empty. It needs a Shared or Key_Shared
 // subscription, and the counts are lost when the last consumer leaves. A topic
-// that nobody subscribes to keeps nothing.
+// that nobody subscribes to keeps nothing. An event is given back when its
+// handler returns eds.Redeliver, and when it cannot be dead-lettered otherwise:
+// a plain error does not bring it here.
 //
 // middleware.DeadLetter with Publish does the same without these limits.
 func ServiceDeadLetters(maxRedeliveries int, topic string) ConsumerOption {

@@ -39,8 +39,9 @@ func testAckWriteFails(t *testing.T, connect maker) {
 	c := connect(s)
 	d := must(t, c)
 	time.Sleep(time.Second) // nobody has noticed the end yet
-	if err := c.Ack(t.Context(), d); err == nil {
-		t.Error("an acknowledgement went to a connection that is gone")
+	_, isReader := c.(*Reader)
+	if err := c.Ack(t.Context(), d); err != nil == isReader {
+		t.Errorf("Ack on a connection that is gone = %v", err) // a reader's position moves all the same
 	}
 	ackIt(t, c, must(t, c))
 	for _, foreign := range []*eds.Delivery{{Receipt: "foreign"}, {}, {Tag: "x"}, {Tag: (*delivered)(nil)}} {
@@ -66,7 +67,8 @@ func testPeerReadsNothing(t *testing.T, connect maker) {
 	d := must(t, c)
 	start := time.Now()
 	err := c.Ack(t.Context(), d)
-	if took := time.Since(start); err == nil || took != 10*time.Second {
+	_, isReader := c.(*Reader)
+	if took := time.Since(start); err != nil == isReader || took != 10*time.Second {
 		t.Errorf("Ack = %v after %v", err, took)
 	}
 	if d := must(t, c); d.Receipt != at(2) {

@@ -50,7 +50,7 @@ func (p *probes) connected() error {
 		return errProbe
 	}
 	return wslink.Wrong("position", p.position, "the service refuses this position and accepts another one: "+
-		"the message may lie in a topic that was deleted and made again; remove the cursor to begin anew, which repeats events or leaves some out")
+		"it is no message id, or one of another topic, or the topic has partitions; remove the cursor to begin anew, which repeats events or leaves some out")
 }
 
 // errProbe ends a connection that was made to see whether it can be.

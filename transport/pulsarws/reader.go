@@ -1,7 +1,6 @@
 package pulsarws
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -162,22 +161,19 @@ func (r *Reader) Ack(_ context.Context, d *eds.Delivery) error {
 	if r.ahead.keep(r.mark, held) {
 		return nil
 	}
-	err := r.credit(held)
+	credit(held)
 	for _, owed := range r.ahead.release() {
-		err = cmp.Or(err, r.credit(owed))
-	}
-	return err
-}
-
-// credit lets the service send another message.
-func (r *Reader) credit(d *delivered) error {
-	if d.session.Over() {
-		return nil
-	}
-	if err := d.session.answer(ack, d.Receipt); err != nil {
-		return r.link.Safe("cannot let the service go on", err, d.session.Key)
+		credit(owed)
 	}
 	return nil
+}
+
+// credit lets the service send another message. When that fails the connection
+// is lost, and the next one has a window of its own.
+func credit(d *delivered) {
+	if !d.session.Over() {
+		_ = d.session.answer(ack, d.Receipt)
+	}
 }
 
 // Nack has the event handed out again after RedeliveryDelay, or when the

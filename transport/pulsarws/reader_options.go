@@ -15,7 +15,8 @@ const (
 	Earliest Start = "earliest"
 	// Latest is the first message that is published after the connection was
 	// made. What comes between two connections is lost as long as no message
-	// came in.
+	// came in; the place before the first one that does is kept at once, so
+	// that a Reader with a Cursor goes on from there.
 	Latest Start = "latest"
 )
 

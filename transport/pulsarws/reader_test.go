@@ -3,6 +3,7 @@ package pulsarws
 // fake time: all tests here run in a bubble
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -506,6 +507,7 @@ func TestReaderNack(t *testing.T) {
 		start := time.Now()
 		for round := range 3 {
 			again := take(t, r, 3)
+			slices.SortFunc(again, func(a, b *eds.Delivery) int { return bytes.Compare(a.Event.Payload, b.Event.Payload) })
 			expect(t, again, "m0", "m1", "m2")
 			if took := time.Since(start); took != time.Duration(round+1)*40*time.Second {
 				t.Errorf("round %d after %v", round, took)
@@ -573,6 +575,9 @@ func TestReaderNackWhileAMessageComesIn(t *testing.T) {
 		s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
 			conn := hijack(t, w, r)
 			defer conn.Close()
+			var reading sync.WaitGroup
+			reading.Go(func() { drain(conn) })
+			defer reading.Wait()
 			conn.Write(frameOf(message(0)))
 			f := frameOf(large)
 			for len(f) > 0 {
@@ -581,7 +586,6 @@ func TestReaderNackWhileAMessageComesIn(t *testing.T) {
 				conn.Write(f[:k])
 				f = f[k:]
 			}
-			drain(conn)
 		}
 		r := s.reader(RedeliveryDelay(5*time.Second), PingInterval(time.Hour))
 		nackIt(t, r, must(t, r))

@@ -42,8 +42,9 @@ func (r *redeliveries) after(delay time.Duration, d *delivered) {
 			r.due = append(r.due, fresh)
 		}
 		r.mu.Unlock()
-		if waiting {
-			// Receive waits for the network.
+		// Receive waits for the network. When that is for the rest of a
+		// message, it looks here afterwards.
+		if waiting && !fresh.session.Long() {
 			fresh.session.Conn.Interrupt()
 		}
 	})

@@ -14,7 +14,7 @@ import (
 // wss://HOST:PORT is taken as it is.
 //
 //	consumer := streaming8x8.NewConsumer(streaming8x8.HostUS2, "acme", streaming8x8.AllEvents, "crm",
-//		streaming8x8.APIKey(key), pulsarws.Subscribe(pulsarws.KeyShared))
+//		streaming8x8.APIKey(key), pulsarws.Subscribe(pulsarws.Shared))
 //
 // A new subscription begins with what is published after it was made, unless
 // pulsarws.FromEarliest is given. 8x8 does not publish which parameters of a
