@@ -112,7 +112,7 @@ func (p *profiles) mark() Mark {
 
 // dial connects as the variants written by hand do.
 func dial(ctx context.Context, spec Spec) (*websocket.Conn, error) {
-	conn, _, err := websocket.Dial(ctx, spec.URL, nil)
+	conn, _, err := websocket.Dial(ctx, spec.URL+spec.protocol().path, nil)
 	return conn, err
 }
 

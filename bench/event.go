@@ -50,20 +50,24 @@ const (
 	// receiptOffset is where the receipt stands in every event frame.
 	receiptOffset = eventOffset + idLength + len(eventMiddle)
 
-	ackPrefix   = `{"frameType":"ACK_EVENT","framePayload":{"receiptId":"`
-	replyPrefix = `{"frameType":"ACK_EVENT_REPLY","framePayload":{"receiptId":"`
-	idSuffix    = `"}}`
+	idSuffix = `"}}`
 )
 
 // newEvent returns the text of an event of exactly size bytes whose ids end in
 // twelve zeros, for setNumber to fill in. The first digits of its event id are
 // run, so that no two runs share an event.
 func newEvent(size int, run uint32) ([]byte, error) {
+	return fitted(size, func(t Tenant) []byte { return eventText(t, run) })
+}
+
+// fitted returns the text of exactly size bytes of a Tenant with as many
+// contacts as that takes.
+func fitted(size int, textOf func(Tenant) []byte) ([]byte, error) {
 	t := Tenant{
 		TenantID: "P0001", EmpegoTenantID: "tenant-abc", Plan: "pro", Seats: 25,
 		Address: Address{City: "Berlin", Zip: "10115"},
 	}
-	text := eventText(t, run)
+	text := textOf(t)
 	for {
 		larger := t
 		n := int64(len(t.Contacts))
@@ -75,7 +79,7 @@ func newEvent(size int, run uint32) ([]byte, error) {
 			contact.Roles = []string{"admin", "billing"}
 		}
 		larger.Contacts = append(t.Contacts[:n:n], contact)
-		next := eventText(larger, run)
+		next := textOf(larger)
 		if len(next)+len(`,"note":""`) > size {
 			break
 		}
@@ -83,7 +87,7 @@ func newEvent(size int, run uint32) ([]byte, error) {
 	}
 	if missing := size - len(text); missing > 0 {
 		t.Note = strings.Repeat("n", max(missing-len(`,"note":""`), 1))
-		text = eventText(t, run)
+		text = textOf(t)
 	}
 	if len(text) != size {
 		return nil, fmt.Errorf("no event of %d bytes: the nearest has %d", size, len(text))
@@ -91,14 +95,18 @@ func newEvent(size int, run uint32) ([]byte, error) {
 	return text, nil
 }
 
-func eventText(t Tenant, run uint32) []byte {
-	payload, err := json.Marshal(t)
+func tenantText(t Tenant) []byte {
+	text, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // a Tenant always marshals
 	}
+	return text
+}
+
+func eventText(t Tenant, run uint32) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s%08x-0000-4000-8000-000000000000%s%s", eventPrefix, run, eventMiddle, receiptID(0))
-	fmt.Fprintf(&b, `","eventTs":"2026-03-20T14:30:00.000Z","queueName":"%s","eventPayload":%s}}`, queueName, payload)
+	fmt.Fprintf(&b, `","eventTs":"2026-03-20T14:30:00.000Z","queueName":"%s","eventPayload":%s}}`, queueName, tenantText(t))
 	return b.Bytes()
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/coder/websocket"
 )
@@ -15,8 +16,9 @@ func floor(ctx context.Context, spec Spec) error {
 		return err
 	}
 	defer conn.CloseNow()
-	ack := []byte(ackPrefix + receiptID(0) + idSuffix)
-	receipt := ack[len(ackPrefix):][:idLength]
+	p := spec.protocol()
+	ack := []byte(p.ackPrefix + strings.Repeat(" ", p.receiptLength) + p.ackSuffix)
+	receipt := ack[len(p.ackPrefix):][:p.receiptLength]
 	for {
 		_, data, err := conn.Read(ctx)
 		if err != nil {
@@ -25,7 +27,7 @@ func floor(ctx context.Context, spec Spec) error {
 		if len(data) < spec.Size { // a reply
 			continue
 		}
-		copy(receipt, data[receiptOffset:])
+		copy(receipt, data[p.receiptOffset:])
 		if err := conn.Write(ctx, websocket.MessageText, ack); err != nil {
 			return ended(ctx, err)
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/eventdelivery/eds-go/handlers"
 	"github.com/eventdelivery/eds-go/middleware"
 	"github.com/eventdelivery/eds-go/transport/edsv2"
+	"github.com/eventdelivery/eds-go/transport/pulsarws"
 )
 
 // pipeline is the framework with the whole chain around a typed handler.
@@ -36,7 +37,7 @@ type pipeline struct {
 
 func (p pipeline) run(ctx context.Context, spec Spec) error {
 	var lost atomic.Int64
-	app := eds.New(edsv2.New(spec.URL, queueName, edsv2.APIKey("bench")), append(p.opts, eds.Logger(p.log))...)
+	app := eds.New(transportOf(spec), append(p.opts, eds.Logger(p.log))...)
 	app.Use(
 		middleware.Tracing(middleware.TracerProvider(p.tracer)),
 		middleware.Logging(p.log),
@@ -53,6 +54,14 @@ func (p pipeline) run(ctx context.Context, spec Spec) error {
 		return errors.Join(err, fmt.Errorf("%d events were dead-lettered", n))
 	}
 	return err
+}
+
+func transportOf(spec Spec) eds.Transport {
+	if spec.Protocol == "pulsar" {
+		return pulsarws.NewConsumer(spec.URL, pulsarTopic, pulsarSubscription,
+			pulsarws.Subscribe(pulsarws.Shared), pulsarws.ReceiverQueueSize(1000))
+	}
+	return edsv2.New(spec.URL, queueName, edsv2.APIKey("bench"))
 }
 
 // quiet has every middleware, and telemetry that nobody listens to: no-op

@@ -44,6 +44,9 @@ func handLoop(ctx context.Context, spec Spec, process func(context.Context, *inP
 		return err
 	}
 	defer conn.CloseNow()
+	if spec.Protocol == "pulsar" {
+		return pulsarLoop(ctx, conn, process)
+	}
 	go pingByHand(ctx, conn)
 	for {
 		_, data, err := conn.Read(ctx)

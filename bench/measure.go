@@ -39,7 +39,7 @@ func measure(ctx context.Context, spec Spec) (Sample, error) {
 	defer cancel()
 	sample, err := converse(ctx, spec)
 	if err != nil {
-		return Sample{}, fmt.Errorf("%s, %d B, window %d, rate %d: %w", spec.Variant, spec.Size, spec.Window, spec.Rate, err)
+		return Sample{}, fmt.Errorf("%s, %d B, window %d, rate %d: %w", strings.TrimSpace(spec.Protocol+" "+spec.Variant), spec.Size, spec.Window, spec.Rate, err)
 	}
 	return sample, nil
 }

@@ -42,8 +42,8 @@ func parse(args []string, out io.Writer) (plan, error) {
 		p         plan
 		flags     = flag.NewFlagSet("bench", flag.ContinueOnError)
 		names     = flags.String("variants", "", "only these, separated by commas: "+strings.Join(variants(), ", "))
-		only      = flags.String("sections", "", "only these: throughput, rate, redis, slow")
-		sizes     = flags.String("sizes", "400,4096", "bytes of an event")
+		only      = flags.String("sections", "", "only these: throughput, rate, redis, slow, pulsar")
+		sizes     = flags.String("sizes", "400,4096", "bytes of an event; with Pulsar, of its payload")
 		windows   = flags.String("windows", "1,16,256", "events in flight")
 		rates     = flags.String("rates", "2000,10000", "events per second of the section rate")
 		noReply   = flags.Bool("no-reply", false, "the server leaves out ACK_EVENT_REPLY")
@@ -133,12 +133,21 @@ func sections(sizes, windows, rates []int) []section {
 		variants: []string{"hand", "hand-redis", "full-redis"}}
 	rate := section{name: "rate", title: "at a fixed rate",
 		variants: []string{"floor", "hand", "watermill", "full", "full-unmetered", "full-on"}}
+	// Pulsar's service sends no replies and the payload in base64.
+	pulsar := section{name: "pulsar", title: "a consumer of Pulsar, Shared, push mode, as fast as it goes",
+		variants: []string{"raw", "floor", "hand", "hand-full", "full", "full-unmetered", "full-on"}}
 	slow := section{name: "slow", title: "one connection, a handler that takes 1 ms",
 		variants: []string{"hand", "watermill", "full-64"}}
 
 	for _, size := range sizes {
 		for _, window := range windows {
 			throughput.cells = append(throughput.cells, Spec{Size: size, Window: window})
+		}
+	}
+	ends := slices.Compact([]int{windows[0], windows[len(windows)-1]})
+	for _, size := range sizes {
+		for _, window := range ends {
+			pulsar.cells = append(pulsar.cells, Spec{Protocol: "pulsar", Size: size, Window: window})
 		}
 	}
 	for _, window := range windows {
@@ -150,7 +159,7 @@ func sections(sizes, windows, rates []int) []section {
 	for _, n := range rates {
 		rate.cells = append(rate.cells, Spec{Size: sizes[0], Rate: n})
 	}
-	return []section{throughput, rate, redis, slow}
+	return []section{throughput, rate, redis, slow, pulsar}
 }
 
 func numbers(name, list string, low, high int) ([]int, error) {

@@ -13,6 +13,7 @@ import (
 // all events that came in together in one write. Nothing gets past it; it
 // shows that the server is not what limits the others.
 func raw(ctx context.Context, spec Spec) error {
+	p := spec.protocol()
 	u, err := url.Parse(spec.URL)
 	if err != nil {
 		return err
@@ -23,8 +24,8 @@ func raw(ctx context.Context, spec Spec) error {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	fmt.Fprintf(conn, "GET /?queue=%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", queueName, u.Host)
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", p.path, u.Host)
 	in := bufio.NewReaderSize(conn, 64<<10)
 	if _, err := http.ReadResponse(in, nil); err != nil {
 		return err
@@ -43,10 +44,10 @@ func raw(ctx context.Context, spec Spec) error {
 		if err != nil {
 			return ended(ctx, err)
 		}
-		if size == spec.Size {
+		if size >= spec.Size { // else a reply
 			// A mask of zeros leaves the text as it is.
-			out = append(out, 0x81, 0x80|byte(len(ackPrefix)+idLength+len(idSuffix)), 0, 0, 0, 0)
-			out = append(append(append(out, ackPrefix...), frame[skip+receiptOffset:][:idLength]...), idSuffix...)
+			out = append(out, 0x81, 0x80|byte(len(p.ackPrefix)+p.receiptLength+len(p.ackSuffix)), 0, 0, 0, 0)
+			out = append(append(append(out, p.ackPrefix...), frame[skip+p.receiptOffset:][:p.receiptLength]...), p.ackSuffix...)
 		}
 		in.Discard(skip + size)
 		if in.Buffered() < 4 && len(out) > 0 {

@@ -30,7 +30,7 @@ func serve(spec Spec, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := say.Encode(map[string]string{"url": "ws://" + l.Addr().String() + "/?queue=" + queueName}); err != nil {
+	if err := say.Encode(map[string]string{"url": "ws://" + l.Addr().String()}); err != nil {
 		return err
 	}
 	conn, err := l.Accept()
@@ -73,6 +73,7 @@ func serve(spec Spec, in io.Reader, out io.Writer) error {
 // session is the connection to the client that is measured.
 type session struct {
 	spec   Spec
+	speaks *protocol
 	conn   net.Conn
 	frames frames
 	event  []byte // a whole event frame, header included
@@ -90,12 +91,13 @@ type session struct {
 }
 
 func newSession(conn net.Conn, spec Spec) (*session, error) {
-	text, err := newEvent(spec.Size, rand.Uint32())
+	speaks := spec.protocol()
+	text, err := speaks.newEvent(spec.Size, rand.Uint32())
 	if err != nil {
 		return nil, err
 	}
 	s := &session{
-		spec: spec, conn: conn, epoch: time.Now(),
+		spec: spec, speaks: speaks, conn: conn, epoch: time.Now(),
 		frames:  frames{conn: conn, buf: make([]byte, 256<<10)},
 		out:     make([]byte, 0, 2<<20),
 		sent:    make([]time.Duration, 0, 1<<20),
@@ -218,9 +220,7 @@ func (s *session) addEvent() {
 	n := len(s.sent)
 	at := len(s.out)
 	s.out = append(s.out, s.event...)
-	text := s.out[at+s.head:]
-	setNumber(text[eventOffset:], n)
-	setNumber(text[receiptOffset:], n)
+	s.speaks.stamp(s.out[at+s.head:], n)
 	s.sent = append(s.sent, 0)
 	s.latency = append(s.latency, 0)
 }
@@ -279,25 +279,22 @@ func (s *session) read() (time.Time, error) {
 
 // text takes an acknowledgement or a ping.
 func (s *session) text(message []byte, now time.Duration) error {
-	var receipt []byte
-	if prefix := len(ackPrefix); len(message) == prefix+idLength+len(idSuffix) && string(message[:prefix]) == ackPrefix {
-		receipt = message[prefix : prefix+idLength]
-	} else {
-		var frame struct {
-			FrameType    string
-			FramePayload struct{ ReceiptID, CorrelationID string }
+	p := s.speaks
+	receipt := p.receipt(message)
+	if receipt == nil {
+		var (
+			answer string
+			err    error
+		)
+		if receipt, answer, err = p.read(message); err != nil {
+			return err
 		}
-		if err := json.Unmarshal(message, &frame); err != nil {
-			return fmt.Errorf("unreadable frame from the client: %w", err)
-		}
-		if frame.FrameType == "PING" {
-			s.out = appendFrame(s.out, opText,
-				`{"frameType":"PONG","framePayload":{"correlationId":"`, frame.FramePayload.CorrelationID, idSuffix)
+		if answer != "" {
+			s.out = appendFrame(s.out, opText, answer)
 			return nil
 		}
-		receipt = []byte(frame.FramePayload.ReceiptID)
 	}
-	n, ok := number(receipt)
+	n, ok := p.number(receipt)
 	switch {
 	case !ok || n >= len(s.sent):
 		return fmt.Errorf("acknowledgement of a receipt that was never sent: %q", receipt)
@@ -306,9 +303,9 @@ func (s *session) text(message []byte, now time.Duration) error {
 	}
 	s.latency[n] = max(now-s.sent[n], 1)
 	s.acked++
-	if !s.spec.NoReply {
-		s.out = appendHeader(s.out, opText, len(replyPrefix)+idLength+len(idSuffix))
-		s.out = append(append(append(s.out, replyPrefix...), receipt...), idSuffix...)
+	if p.replyPrefix != "" && !s.spec.NoReply {
+		s.out = appendHeader(s.out, opText, len(p.replyPrefix)+len(receipt)+len(p.ackSuffix))
+		s.out = append(append(append(s.out, p.replyPrefix...), receipt...), p.ackSuffix...)
 	}
 	return nil
 }

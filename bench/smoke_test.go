@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -40,6 +42,7 @@ func TestEveryVariantAcknowledgesEachEventOnce(t *testing.T) {
 	few := Length{Events: 200}
 	all := slices.DeleteFunc(variants(), func(v string) bool { return wrong[v] })
 	some := []string{"raw", "hand", "full-on"} // each takes two processes
+	overPulsar := []string{"raw", "floor", "hand", "hand-full", "full", "full-unmetered", "full-on"}
 	loads := map[string]Spec{
 		"window 1":              {Size: 400, Window: 1},
 		"window 256":            {Size: 4096, Window: 256},
@@ -47,12 +50,17 @@ func TestEveryVariantAcknowledgesEachEventOnce(t *testing.T) {
 		"no replies":            {Size: 400, Window: 16, NoReply: true},
 		"one write each":        {Size: 400, Window: 16, WriteEach: true},
 		"a handler that sleeps": {Size: 400, Window: 16, Work: time.Microsecond},
+		"Pulsar, window 1":      {Protocol: "pulsar", Size: 400, Window: 1},
+		"Pulsar, window 256":    {Protocol: "pulsar", Size: 4096, Window: 256},
 	}
 	for name, load := range loads {
 		t.Run(name, func(t *testing.T) {
 			chosen := some
-			if name == "window 256" {
+			switch name {
+			case "window 256":
 				chosen = all
+			case "Pulsar, window 256":
+				chosen = overPulsar
 			}
 			for _, variant := range chosen {
 				load.Variant, load.Warmup, load.Measure = variant, Length{Events: 100}, few
@@ -80,10 +88,12 @@ func TestWrongClientsAreNotMeasured(t *testing.T) {
 	for variant, want := range map[string]string{
 		"twice": "acknowledged twice", "invented": "never sent", "idle": "the handler saw 0", "absent": "unknown variant",
 	} {
-		spec := Spec{Variant: variant, Size: 400, Window: 4, Warmup: Length{Events: 100}, Measure: Length{Events: 100}}
-		_, err := measure(t.Context(), spec)
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want an error with %q", variant, err, want)
+		for name := range protocols {
+			spec := Spec{Protocol: name, Variant: variant, Size: 400, Window: 4, Warmup: Length{Events: 100}, Measure: Length{Events: 100}}
+			_, err := measure(t.Context(), spec)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s %s: got %v, want an error with %q", name, variant, err, want)
+			}
 		}
 	}
 }
@@ -101,5 +111,43 @@ func TestEventHasItsSizeAndItsNumbers(t *testing.T) {
 	}
 	if _, err := newEvent(100, 0); err == nil {
 		t.Error("an event of 100 bytes has no room for its envelope")
+	}
+}
+
+func TestPulsarMessageHasItsPayloadAndItsNumbers(t *testing.T) {
+	for _, size := range []int{400, 4096, 40000} {
+		text, err := newPulsarMessage(size, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pulsar.stamp(text, 0x1234567)
+		var m pulsarMessage
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		payload, err := base64.StdEncoding.DecodeString(m.Payload)
+		if err != nil || len(payload) != size || m.Properties["type"] != eventType {
+			t.Errorf("size %d: %d bytes, %v, %v", size, len(payload), m.Properties, err)
+		}
+		if n, ok := entry([]byte(m.MessageID)); n != 0x1234567 || !ok {
+			t.Errorf("size %d: number %#x, %v", size, n, ok)
+		}
+		if at := string(text[pulsar.receiptOffset:][:pulsar.receiptLength]); at != m.MessageID {
+			t.Errorf("size %d: %q stands where %q should", size, at, m.MessageID)
+		}
+	}
+	id := []byte("CLmLpAEQgICAgAEYACAAMAE=")
+	if n, ok := entry(id); n != 0 || !ok {
+		t.Errorf("the first entry is %d, %v", n, ok)
+	}
+	for i := range id { // another spelling is another id
+		wrong := slices.Clone(id)
+		wrong[i] ^= 1
+		if n, ok := entry(wrong); ok && n == 0 {
+			t.Errorf("%q passes for %q", wrong, id)
+		}
+	}
+	if _, err := newPulsarMessage(60000, 0); err == nil {
+		t.Error("a payload of 60000 bytes makes no frame of 65535")
 	}
 }

@@ -7,7 +7,9 @@ type Spec struct {
 	Role    string `json:"role"` // "server" or "client"
 	Variant string `json:"variant"`
 
-	Size   int `json:"size"`   // bytes of an event's JSON text
+	Protocol string `json:"protocol"` // EDS V2 when empty, or "pulsar"
+
+	Size   int `json:"size"`   // bytes of an event's JSON text; with Pulsar, of the payload in it
 	Window int `json:"window"` // events in flight; ignored when Rate is set
 	Rate   int `json:"rate"`   // events per second; 0 sends one per acknowledgement
 

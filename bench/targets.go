@@ -66,6 +66,7 @@ func printTargets(w io.Writer, r results) {
 			goal.verdict(r, goal.cell), goal.verdict(r, unmetered))
 	}
 	t.Flush()
+	fmt.Fprintln(w, "none for the section pulsar: nobody has published any")
 }
 
 func (goal target) verdict(r results, c cell) string {

@@ -20,6 +20,7 @@ func wrongly(acks func(receipt string) []string) loop {
 			return err
 		}
 		defer conn.CloseNow()
+		p := spec.protocol()
 		for {
 			_, data, err := conn.Read(ctx)
 			if err != nil {
@@ -28,8 +29,8 @@ func wrongly(acks func(receipt string) []string) loop {
 			if len(data) < spec.Size {
 				continue
 			}
-			for _, receipt := range acks(string(data[receiptOffset:][:idLength])) {
-				if err := conn.Write(ctx, websocket.MessageText, []byte(ackPrefix+receipt+idSuffix)); err != nil {
+			for _, receipt := range acks(string(data[p.receiptOffset:][:p.receiptLength])) {
+				if err := conn.Write(ctx, websocket.MessageText, []byte(p.ackPrefix+receipt+p.ackSuffix)); err != nil {
 					return err
 				}
 			}

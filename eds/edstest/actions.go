@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // SendAction is what a fault does to a frame that the server sends. A Breakage
@@ -30,9 +32,9 @@ func Delay(d time.Duration) Pause { return Pause{d} }
 // String names the action, as the history does.
 func (p Pause) String() string { return "delay " + p.d.String() }
 
-func (p Pause) send(o *outgoing)    { o.delay += p.d }
-func (p Pause) receive(in *arrival) { in.delay += p.d }
-func (p Pause) dial(d *dialing)     { d.delay += p.d }
+func (p Pause) send(o *outgoing)      { o.delay += p.d }
+func (p Pause) receive(in *arrival)   { in.delay += p.d }
+func (p Pause) dial(d *wsserver.Dial) { d.Delay += p.d }
 
 // Loss is made by Lose.
 type Loss struct{}
@@ -117,7 +119,7 @@ func InvalidUTF8() SendAction {
 
 // Binary sends the message as a binary one.
 func Binary() SendAction {
-	return edit{"binary", func(o *outgoing) { o.op = opBinary }}
+	return edit{"binary", func(o *outgoing) { o.op = wsserver.Binary }}
 }
 
 // WrongID answers with an id that the client never sent: a PONG with another

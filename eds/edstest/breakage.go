@@ -1,79 +1,46 @@
 package edstest
 
-import (
-	"fmt"
-)
+import "github.com/eventdelivery/eds-go/internal/wsserver"
 
 // Breakage is a way to disturb a connection as a whole. It can be done now
 // (Break), at a dial (OnDial), instead of a frame that the server is about to
 // send (OnSend), or instead of seeing one that arrived (OnReceive).
-type Breakage struct {
-	kind   breakKind
-	code   int
-	reason string
-}
-
-type breakKind int
-
-const (
-	dropping breakKind = iota
-	resetting
-	closing
-	muting
-	freezing
-)
+type Breakage struct{ how wsserver.Breakage }
 
 // Drop ends the TCP connection without a close frame. At a dial it does so
 // before any answer.
-func Drop() Breakage { return Breakage{kind: dropping} }
+func Drop() Breakage { return breakage(wsserver.Drop) }
 
 // Reset is as Drop, but a client over TCP sees a reset instead of the end.
-func Reset() Breakage { return Breakage{kind: resetting} }
+func Reset() Breakage { return breakage(wsserver.Reset) }
 
 // Close sends a close frame and ends the connection once the client answered,
 // 5 s later at the latest. Code 1005 stands for a frame without a code and
 // reason. At a dial the upgrade succeeds first. Codes that RFC 6455 forbids on
 // the wire become 1011.
-func Close(code int, reason string) Breakage { return Breakage{closing, code, reason} }
+func Close(code int, reason string) Breakage {
+	return Breakage{wsserver.Breakage{Kind: wsserver.Close, Code: code, Reason: reason}}
+}
 
 // Mute makes the connection half open: the server neither sees nor says
 // anything any more, and nobody is told. What the client writes vanishes. For
 // the server the connection lives on, so it holds the queue until the idle
 // timeout. At a dial the answer never comes.
-func Mute() Breakage { return Breakage{kind: muting} }
+func Mute() Breakage { return breakage(wsserver.Mute) }
 
 // Freeze stops the server from reading and writing until Thaw. What the client
 // writes fills the buffers of the network, and then blocks. At OnSend and
 // OnReceive the frame is not lost but late. At a dial it is the same as Mute.
-func Freeze() Breakage { return Breakage{kind: freezing} }
+func Freeze() Breakage { return breakage(wsserver.Freeze) }
+
+func breakage(kind wsserver.BreakKind) Breakage { return Breakage{wsserver.Breakage{Kind: kind}} }
 
 // String names the breakage, as the history does.
-func (b Breakage) String() string {
-	switch b.kind {
-	case dropping:
-		return "drop"
-	case resetting:
-		return "reset"
-	case closing:
-		return fmt.Sprintf("close %d", b.code)
-	case muting:
-		return "mute"
-	}
-	return "freeze"
-}
+func (b Breakage) String() string { return b.how.String() }
 
-// cut ends the connection below the WebSocket.
-func (b Breakage) cut(w *wire) {
-	if b.kind == resetting {
-		w.reset()
-		return
-	}
-	_ = w.Close()
-}
-
-func (b Breakage) dial(d *dialing)     { d.first = &b }
-func (b Breakage) send(o *outgoing)    { o.first = &b }
-func (b Breakage) receive(in *arrival) { in.first = &b }
+func (b Breakage) dial(d *wsserver.Dial) { d.First = &b.how }
+func (b Breakage) send(o *outgoing)      { o.first = &b.how }
+func (b Breakage) receive(in *arrival)   { in.first = &b.how }
 
 // Break disturbs every live connection now and returns how many there were.
 func (s *Server) Break(how Breakage) int {
@@ -93,5 +60,5 @@ func (s *Server) Break(how Breakage) int {
 // holds mu.
 func (c *connection) disturb(how Breakage) {
 	c.s.record(Record{Op: OpFault, Queue: c.q.name, Conn: c.n, Detail: how.String()})
-	c.end(how)
+	c.Break(how.how)
 }

@@ -2,48 +2,39 @@ package edstest
 
 import (
 	"bytes"
-	"context"
 	"slices"
 	"time"
 
 	"github.com/coder/websocket"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
-const (
-	// readLimit is the size of a message from the client above which it is
-	// refused with 1009: the quota of Amazon API Gateway, 128 KB.
-	readLimit = 128 << 10
-	// batchBytes is about how much is written at once.
-	batchBytes = 64 << 10
-	// closeGrace is how long a writer that is stuck may hold up a close frame,
-	// as long as the WebSocket library waits for one to be written.
-	closeGrace = 5 * time.Second
-)
+// readLimit is the size of a message from the client above which it is refused
+// with 1009: the quota of Amazon API Gateway, 128 KB.
+const readLimit = 128 << 10
 
-// connection is a client's hold on a queue. One goroutine reads (that of the
-// HTTP request), one writes; nobody else does either, but for the answers of
-// the WebSocket library to control frames.
+// connection is a client's hold on a queue.
 type connection struct {
-	s    *Server
-	q    *queue
-	n    int
-	ws   *websocket.Conn // set, as wire, a moment after open
-	wire *wire
-	wake chan struct{} // has a token when the writer should look again
-	gone chan struct{} // closed when the reader has ended
+	*wsserver.Session
+	s *Server
+	q *queue
+	n int // 0 until the upgrade
 
 	// Guarded by Server.mu.
-	open   bool       // between the upgrade and the release of the queue
-	early  []Breakage // that came before there was a wire
-	deaf   bool       // a Breakage was decided on: what arrives now is too late
-	ending *Breakage  // how the server ends it; nil while it does not
-	active time.Time  // when a message last went in either direction
+	active time.Time // when a message last went in either direction
 	opened time.Time
+	wrote  bool       // what was last collected is being written
 	out    []outgoing // replies and pongs, ahead of events
 	later  []deferred // by time
 	watch  *time.Timer
-	grace  *time.Timer
+}
+
+func newConnection(s *Server, q *queue) *connection {
+	c := &connection{s: s, q: q}
+	c.Session = wsserver.NewSession(c, &s.mu, readLimit)
+	return c
 }
 
 // outgoing is a frame on its way to the client.
@@ -58,7 +49,7 @@ type outgoing struct {
 	fragments int
 	cut       int // the byte of the frame before which the connection drops; -1
 	lost      bool
-	first     *Breakage // happens before, and for most instead of, the frame
+	first     *wsserver.Breakage // happens before, and for most instead of, the frame
 }
 
 // arrival is a frame that came from the client.
@@ -67,7 +58,7 @@ type arrival struct {
 	moment Moment
 	delay  time.Duration
 	lost   bool
-	first  *Breakage
+	first  *wsserver.Breakage
 }
 
 // deferred is a frame that a Delay holds back.
@@ -77,37 +68,13 @@ type deferred struct {
 	in  *arrival
 }
 
-func (c *connection) poke() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// read takes in messages until the connection ends.
-func (c *connection) read() error {
-	c.ws.SetReadLimit(readLimit)
-	var buf bytes.Buffer
-	for {
-		// No context: its end would close the connection in a way of its own.
-		kind, r, err := c.ws.Reader(context.Background())
-		if err != nil {
-			return err
-		}
-		buf.Reset()
-		if _, err := buf.ReadFrom(r); err != nil {
-			return err
-		}
-		c.s.receive(c, kind, buf.Bytes())
-	}
-}
-
-// receive takes in one message.
-func (s *Server) receive(c *connection, kind websocket.MessageType, data []byte) {
+// Receive takes in one message.
+func (c *connection) Receive(kind websocket.MessageType, data []byte) {
 	frame, err := decode(data)
+	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.deaf || !c.open {
+	if c.Deaf() || !c.Open() {
 		if err == nil && kind == websocket.MessageText && frame.kind == Acks {
 			c.lose(c.arrivalOf(frame))
 		}
@@ -150,13 +117,13 @@ func (c *connection) arrivalOf(frame incoming) *arrival {
 // arrive acts on a frame. The caller holds mu.
 func (c *connection) arrive(in *arrival) {
 	if in.first != nil {
-		c.end(*in.first)
-		in.lost = in.lost || in.first.kind != freezing
+		c.Break(*in.first)
+		in.lost = in.lost || in.first.Kind != wsserver.Freeze
 	}
 	switch {
 	case in.kind == Pings && !in.lost:
 		c.s.record(Record{Op: OpPing, Queue: c.q.name, Conn: c.n, Detail: string(in.echo)})
-		c.out = append(c.out, outgoing{kind: Pongs, op: opText, data: pong(in.echo), moment: in.moment})
+		c.out = append(c.out, outgoing{kind: Pongs, op: wsserver.Text, data: pong(in.echo), moment: in.moment})
 	case in.kind == Acks && in.lost:
 		c.lose(in)
 	case in.kind == Acks:
@@ -166,10 +133,10 @@ func (c *connection) arrive(in *arrival) {
 			EventID: in.moment.EventID, Receipt: in.moment.Receipt, Attempt: in.moment.Attempt,
 		})
 		if !c.s.conf.noReplies {
-			c.out = append(c.out, outgoing{kind: Replies, op: opText, data: reply(in.moment.Receipt), moment: in.moment})
+			c.out = append(c.out, outgoing{kind: Replies, op: wsserver.Text, data: reply(in.moment.Receipt), moment: in.moment})
 		}
 	}
-	c.poke()
+	c.Poke()
 }
 
 func (c *connection) lose(in *arrival) {
@@ -194,5 +161,5 @@ func (c *connection) postpone(d deferred) {
 		i--
 	}
 	c.later = slices.Insert(c.later, i, d)
-	c.poke()
+	c.Poke()
 }

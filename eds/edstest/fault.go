@@ -3,7 +3,8 @@ package edstest
 import (
 	"context"
 	"fmt"
-	"slices"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // Outgoing is a kind of frame that the server sends.
@@ -40,13 +41,13 @@ type Moment struct {
 type Limit func(*Fault)
 
 // Times lets the fault happen n times instead of once.
-func Times(n int) Limit { return func(f *Fault) { f.left = max(n, 0) } }
+func Times(n int) Limit { return func(f *Fault) { f.plan.Left = max(n, 0) } }
 
 // Always lets the fault happen each time.
-func Always() Limit { return func(f *Fault) { f.left = -1 } }
+func Always() Limit { return func(f *Fault) { f.plan.Left = -1 } }
 
 // Skip lets the first n moments that fit pass unharmed.
-func Skip(n int) Limit { return func(f *Fault) { f.skip = n } }
+func Skip(n int) Limit { return func(f *Fault) { f.plan.Skip = n } }
 
 // ForEvent restricts the fault to frames of this event.
 func ForEvent(id string) Limit { return When(func(m Moment) bool { return m.EventID == id }) }
@@ -58,32 +59,26 @@ func ForQueue(name string) Limit { return When(func(m Moment) bool { return m.Qu
 // called with the server's lock held: it must be quick and must not call the
 // server.
 func When(fits func(Moment) bool) Limit {
-	return func(f *Fault) { f.fits = append(f.fits, fits) }
+	return func(f *Fault) { f.plan.Fits = append(f.plan.Fits, fits) }
 }
 
 // Fault is a disturbance that was planned.
 type Fault struct {
 	s    *Server
-	name string
-
-	// Guarded by Server.mu.
-	fits  []func(Moment) bool
-	skip  int
-	left  int // negative: no end
-	count int
+	plan wsserver.Fault[Moment] // guarded by Server.mu
 }
 
 // Count tells how often the fault happened.
 func (f *Fault) Count() int {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	return f.count
+	return f.plan.Count
 }
 
 // Wait waits until the fault happened n times.
 func (f *Fault) Wait(ctx context.Context, n int) error {
-	return f.s.wait(ctx, func(Record) bool { return f.count >= n }, func() string {
-		return fmt.Sprintf("fault %q happened %d times, not %d", f.name, f.count, n)
+	return f.s.journal.Wait(ctx, func() bool { return f.plan.Count >= n }, func() string {
+		return fmt.Sprintf("fault %q happened %d times, not %d", f, f.plan.Count, n)
 	})
 }
 
@@ -91,17 +86,14 @@ func (f *Fault) Wait(ctx context.Context, n int) error {
 func (f *Fault) Cancel() {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	f.left = 0
+	f.plan.Left = 0
 }
 
 // String names the fault, as the history does.
-func (f *Fault) String() string { return f.name }
+func (f *Fault) String() string { return f.plan.Name }
 
-// rule is a fault with what it does.
-type rule[A any] struct {
-	*Fault
-	do A
-}
+// rules are what is planned for dials, or for frames of one kind.
+type rules[A any] = wsserver.Rules[Moment, A]
 
 // OnDial plans a fault for the next dial that fits, before the server looks at
 // the key or the queue. Faults apply in the order in which they were planned,
@@ -110,7 +102,7 @@ func (s *Server) OnDial(do DialAction, limits ...Limit) *Fault {
 	f := s.newFault("dial", do, limits)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.onDial = append(live(s.onDial), rule[DialAction]{f, do})
+	s.onDial = s.onDial.With(&f.plan, do)
 	return f
 }
 
@@ -122,7 +114,7 @@ func (s *Server) OnSend(kind Outgoing, do SendAction, limits ...Limit) *Fault {
 	f := s.newFault("send "+string(kind), do, limits)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.onSend[kind] = append(live(s.onSend[kind]), rule[SendAction]{f, do})
+	s.onSend[kind] = s.onSend[kind].With(&f.plan, do)
 	return f
 }
 
@@ -133,66 +125,29 @@ func (s *Server) OnReceive(kind Incoming, do ReceiveAction, limits ...Limit) *Fa
 	f := s.newFault("receive "+string(kind), do, limits)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.onReceive[kind] = append(live(s.onReceive[kind]), rule[ReceiveAction]{f, do})
+	s.onReceive[kind] = s.onReceive[kind].With(&f.plan, do)
 	return f
 }
 
 func (s *Server) newFault(where string, do fmt.Stringer, limits []Limit) *Fault {
-	f := &Fault{s: s, name: where + " " + do.String(), left: 1}
+	f := &Fault{s: s, plan: wsserver.Fault[Moment]{Name: where + " " + do.String(), Left: 1}}
 	for _, limit := range limits {
 		limit(f)
 	}
 	return f
 }
 
-// live returns the rules that can still apply.
-func live[A any](rules []rule[A]) []rule[A] {
-	return slices.DeleteFunc(rules, func(r rule[A]) bool { return r.left == 0 })
-}
-
-// apply goes through the rules that fit m, until do says that there is no
-// frame left to disturb. It returns those that can still apply. The caller
-// holds mu.
-func apply[A any](rules []rule[A], m Moment, do func(A) (over bool)) []rule[A] {
-	used := false
-	for _, r := range rules {
-		if !r.happens(m) {
-			continue
-		}
-		used = used || r.left == 0
-		if do(r.do) {
-			break
-		}
-	}
-	if used {
-		return live(rules)
-	}
-	return rules
-}
-
-// happens tells whether f applies to m, and counts it.
-func (f *Fault) happens(m Moment) bool {
-	if f.left == 0 || slices.ContainsFunc(f.fits, func(fits func(Moment) bool) bool { return !fits(m) }) {
-		return false
-	}
-	if f.skip > 0 {
-		f.skip--
-		return false
-	}
-	if f.left > 0 {
-		f.left--
-	}
-	f.count++
-	f.s.record(Record{
+// happened records a fault. The caller holds mu.
+func (s *Server) happened(f *wsserver.Fault[Moment], m Moment) {
+	s.record(Record{
 		Op: OpFault, Queue: m.Queue, Conn: m.Conn, EventID: m.EventID, Receipt: m.Receipt, Attempt: m.Attempt,
-		Detail: f.name,
+		Detail: f.Name,
 	})
-	return true
 }
 
 func (s *Server) planSend(o *outgoing) {
 	if rules := s.onSend[o.kind]; len(rules) > 0 {
-		s.onSend[o.kind] = apply(rules, o.moment, func(a SendAction) bool {
+		s.onSend[o.kind] = rules.Apply(o.moment, s.happened, func(a SendAction) bool {
 			a.send(o)
 			return o.lost || o.first != nil || o.cut >= 0
 		})
@@ -201,7 +156,7 @@ func (s *Server) planSend(o *outgoing) {
 
 func (s *Server) planReceive(in *arrival) {
 	if rules := s.onReceive[in.kind]; len(rules) > 0 {
-		s.onReceive[in.kind] = apply(rules, in.moment, func(a ReceiveAction) bool {
+		s.onReceive[in.kind] = rules.Apply(in.moment, s.happened, func(a ReceiveAction) bool {
 			a.receive(in)
 			return in.lost || in.first != nil
 		})

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // Queue is a look at, and a hand on, one queue of a Server.
@@ -57,14 +59,14 @@ func (q *Queue) Unacked() []string {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
 	var open []*message
-	for _, list := range []*fifo[*message]{&q.q.back, &q.q.fresh} {
-		for _, m := range list.all() {
+	for _, list := range []*wsserver.FIFO[*message]{&q.q.back, &q.q.fresh} {
+		for _, m := range list.All() {
 			if m.state == waiting {
 				open = append(open, m)
 			}
 		}
 	}
-	for _, f := range q.q.flight.all() {
+	for _, f := range q.q.flight.All() {
 		if !f.over() {
 			open = append(open, f.m)
 		}
@@ -84,25 +86,20 @@ func (q *Queue) Break(how Breakage) bool {
 
 // Thaw ends a Freeze of the live connection; false when there is none.
 func (q *Queue) Thaw() bool {
-	return q.onLive(func(c *connection) {
-		c.early = nil
-		if c.wire != nil {
-			c.wire.unfreeze()
-		}
-	})
+	return q.onLive(func(c *connection) { c.Thaw() })
 }
 
 // Send sends a text message of any content to the live connection, ahead of
 // the events that wait; false when there is none. It belongs to no event.
-func (q *Queue) Send(message []byte) bool { return q.send(opText, message) }
+func (q *Queue) Send(message []byte) bool { return q.send(wsserver.Text, message) }
 
 // SendBinary is as Send, for a binary message.
-func (q *Queue) SendBinary(message []byte) bool { return q.send(opBinary, message) }
+func (q *Queue) SendBinary(message []byte) bool { return q.send(wsserver.Binary, message) }
 
 func (q *Queue) send(op byte, message []byte) bool {
 	return q.onLive(func(c *connection) {
 		c.out = append(c.out, outgoing{op: op, data: bytes.Clone(message), planned: true, copies: 1, fragments: 1, cut: -1})
-		c.poke()
+		c.Poke()
 	})
 }
 
@@ -134,7 +131,7 @@ func (q *Queue) hold(held bool) {
 func (q *Queue) Expire(ids ...string) (n int) {
 	q.s.mu.Lock()
 	defer q.s.mu.Unlock()
-	for _, f := range q.q.flight.all() {
+	for _, f := range q.q.flight.All() {
 		if !f.over() && (len(ids) == 0 || slices.Contains(ids, f.m.id)) {
 			q.q.giveBack(f.m)
 			n++

@@ -3,6 +3,8 @@ package edstest
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // DefaultQueue is the queue of a server that was given no names.
@@ -40,7 +42,7 @@ func defaults() config {
 		visibility: 30 * time.Second,
 		window:     10,
 		idle:       10 * time.Minute,
-		idleBy:     Close(codeNone, ""),
+		idleBy:     Close(wsserver.CodeNone, ""),
 		retain:     1 << 18,
 		seed:       rand.Uint64(),
 	}

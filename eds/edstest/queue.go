@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // queue holds the events of one name. Server.mu guards it.
@@ -19,16 +21,16 @@ type queue struct {
 	taken time.Time   // until when the queue is held although nobody is connected
 	held  bool        // by Hold
 
-	fresh  fifo[*message] // never delivered, or sent to the end
-	back   fifo[*message] // to be delivered again, before the fresh ones
-	flight fifo[flight]   // by the time at which they come back
+	fresh  wsserver.FIFO[*message] // never delivered, or sent to the end
+	back   wsserver.FIFO[*message] // to be delivered again, before the fresh ones
+	flight wsserver.FIFO[flight]   // by the time at which they come back
 
 	waiting, inFlight        int
 	acked                    int
 	deliveries, redeliveries int
 
 	receipts map[string]*message
-	finished kept[*message]
+	finished wsserver.Kept[*message]
 }
 
 // flight is one delivery of a message; it is over when the message was
@@ -42,7 +44,7 @@ func (f flight) over() bool { return f.m.state != inFlight || f.m.delivered != f
 
 // live returns the open connection of the queue, or nil.
 func (q *queue) live() *connection {
-	if q.conn == nil || !q.conn.open {
+	if q.conn == nil || !q.conn.Open() {
 		return nil
 	}
 	return q.conn
@@ -50,7 +52,7 @@ func (q *queue) live() *connection {
 
 func (q *queue) wake() {
 	if q.conn != nil {
-		q.conn.poke()
+		q.conn.Poke()
 	}
 }
 
@@ -65,7 +67,7 @@ func (q *queue) add(m *message) {
 	e.messages++
 	e.open++
 	q.waiting++
-	q.fresh.push(m)
+	q.fresh.Push(m)
 	q.s.record(Record{Op: OpPublish, Queue: q.name, EventID: m.id})
 }
 
@@ -75,9 +77,9 @@ func (q *queue) next() *message {
 	if q.held || q.s.conf.window > 0 && q.inFlight >= q.s.conf.window {
 		return nil
 	}
-	for _, list := range []*fifo[*message]{&q.back, &q.fresh} {
+	for _, list := range []*wsserver.FIFO[*message]{&q.back, &q.fresh} {
 		for {
-			m, ok := list.pop()
+			m, ok := list.Pop()
 			if !ok {
 				break
 			}
@@ -113,7 +115,7 @@ func (q *queue) deliver(m *message, c *connection, now time.Time) string {
 	if q.s.conf.visibility > 0 {
 		m.due = now.Add(q.s.conf.visibility)
 	}
-	q.flight.push(flight{m, m.delivered})
+	q.flight.Push(flight{m, m.delivered})
 	q.s.record(r)
 	return r.Receipt
 }
@@ -125,7 +127,7 @@ func (q *queue) expire(now time.Time) {
 		if !ok || now.Before(due) {
 			return
 		}
-		f, _ := q.flight.pop()
+		f, _ := q.flight.Pop()
 		q.giveBack(f.m)
 	}
 }
@@ -133,9 +135,9 @@ func (q *queue) expire(now time.Time) {
 // due is when the next message comes back; false for never.
 func (q *queue) due() (time.Time, bool) {
 	for {
-		f, ok := q.flight.peek()
+		f, ok := q.flight.Peek()
 		if ok && f.over() {
-			q.flight.pop()
+			q.flight.Pop()
 			continue
 		}
 		return f.when(), ok && !f.m.due.IsZero()
@@ -154,17 +156,17 @@ func (q *queue) giveBack(m *message) {
 	q.inFlight--
 	q.waiting++
 	if q.s.conf.redeliverLast {
-		q.fresh.push(m)
+		q.fresh.Push(m)
 		return
 	}
-	q.back.push(m)
+	q.back.Push(m)
 }
 
 // giveAllBack takes back all that is with the client, in the order in which
 // it was published.
 func (q *queue) giveAllBack() {
 	for {
-		f, ok := q.flight.pop()
+		f, ok := q.flight.Pop()
 		if !ok {
 			break
 		}
@@ -172,7 +174,7 @@ func (q *queue) giveAllBack() {
 			q.giveBack(f.m)
 		}
 	}
-	slices.SortStableFunc(q.back.all(), func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortStableFunc(q.back.All(), func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
 }
 
 // ack settles the message of a receipt and tells what became of it.
@@ -195,52 +197,21 @@ func (q *queue) ack(c *connection, receipt []byte) (Op, *message) {
 	return OpAck, m
 }
 
-// finish marks m as done, remembers it, and forgets the oldest.
+// finish marks m as done and remembers it.
 func (q *queue) finish(m *message) {
 	m.state = done
 	m.head, m.tail, m.conn = nil, nil, nil
 	q.s.events[m.id].open--
-	for _, old := range q.finished.add(m) {
-		for _, receipt := range old.receipts {
-			delete(q.receipts, receipt)
-		}
-		e := q.s.events[old.id]
-		if e.messages--; e.messages == 0 {
-			delete(q.s.events, old.id)
-		}
-	}
+	q.finished.Add(m)
 }
 
-// fifo is a queue of values whose zero value is empty.
-type fifo[T any] struct {
-	items []T
-	head  int
-}
-
-func (f *fifo[T]) push(x T) { f.items = append(f.items, x) }
-
-func (f *fifo[T]) peek() (x T, ok bool) {
-	if f.head == len(f.items) {
-		return x, false
+// forget has m as never published.
+func (q *queue) forget(m *message) {
+	for _, receipt := range m.receipts {
+		delete(q.receipts, receipt)
 	}
-	return f.items[f.head], true
-}
-
-func (f *fifo[T]) pop() (x T, ok bool) {
-	if x, ok = f.peek(); !ok {
-		return x, false
+	e := q.s.events[m.id]
+	if e.messages--; e.messages == 0 {
+		delete(q.s.events, m.id)
 	}
-	var zero T
-	f.items[f.head] = zero
-	f.head++
-	// Move what is left once the free half is the larger one.
-	if f.head > len(f.items)/2 && f.head > 32 || f.head == len(f.items) {
-		n := copy(f.items, f.items[f.head:])
-		clear(f.items[n:])
-		f.items, f.head = f.items[:n], 0
-	}
-	return x, true
 }
-
-// all returns what is queued, to be reordered in place.
-func (f *fifo[T]) all() []T { return f.items[f.head:] }

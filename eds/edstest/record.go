@@ -91,46 +91,11 @@ func (r Record) String() string {
 }
 
 // History returns the records so far, as far back as Retain reaches.
-func (s *Server) History() []Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.history.all()
-}
+func (s *Server) History() []Record { return s.journal.History() }
 
-// record appends r. The caller holds mu and has made the change that r tells
-// of, since waiters look at the state now.
+// record adds r to the history. The caller holds mu and has made the change
+// that r tells of, since waiters look at the state now.
 func (s *Server) record(r Record) {
-	s.seq++
-	r.Seq, r.Time = s.seq, time.Now()
-	if s.history.limit > 0 {
-		s.history.add(r)
-	}
-	if s.conf.onRecord != nil {
-		s.conf.onRecord(r)
-	}
-	s.notify(r)
-}
-
-// kept holds the newest of what was added to it.
-type kept[T any] struct {
-	limit int
-	items []T
-}
-
-// add appends x and returns what is forgotten for it. The newest limit items
-// are always there; up to twice as many are, so that moving them costs little.
-func (k *kept[T]) add(x T) (forgotten []T) {
-	k.items = append(k.items, x)
-	if len(k.items) <= 2*k.limit {
-		return nil
-	}
-	cut := len(k.items) - k.limit
-	forgotten = k.items[:cut]
-	k.items = append(make([]T, 0, 2*k.limit+1), k.items[cut:]...)
-	return forgotten
-}
-
-// all returns a copy of the newest items.
-func (k *kept[T]) all() []T {
-	return append([]T(nil), k.items[max(len(k.items)-k.limit, 0):]...)
+	r.Seq, r.Time = s.journal.Next()
+	s.journal.Add(r)
 }

@@ -4,42 +4,33 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"slices"
 	"sync"
 
 	"github.com/coder/websocket"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // Server is an EDS V2 service. Make one with NewServer; its methods may be
 // called from any goroutine. It does nothing by itself: there are goroutines
 // only for listeners and for live connections, and Close ends them all.
 type Server struct {
-	conf   config
-	names  []string
-	mux    *http.ServeMux
-	closed chan struct{}  // closed by Close
-	wg     sync.WaitGroup // of requests and listeners
+	conf    config
+	names   []string
+	host    *wsserver.Host
+	journal *wsserver.Journal[Record]
 
-	mu      sync.Mutex
-	shut    bool
-	queues  map[string]*queue
-	events  map[string]*published // by event id
-	rand    *rand.Rand
-	order   uint64 // of the last message
-	seq     int    // of the last record
-	conns   int    // the number of the last connection
-	history kept[Record]
-	waiters []*waiter
-	wires   map[*wire]struct{}
-	servers []*http.Server
-	address net.Addr
-	memory  *memoryListener
+	mu     sync.Mutex
+	queues map[string]*queue
+	events map[string]*published // by event id
+	rand   *rand.Rand
+	order  uint64 // of the last message
+	conns  int    // the number of the last connection
 
-	onDial    []rule[DialAction]
-	onSend    map[Outgoing][]rule[SendAction]
-	onReceive map[Incoming][]rule[ReceiveAction]
+	onDial    rules[DialAction]
+	onSend    map[Outgoing]rules[SendAction]
+	onReceive map[Incoming]rules[ReceiveAction]
 }
 
 // published is what is known of all messages with one event id.
@@ -58,68 +49,39 @@ func NewServer(opts ...Option) *Server {
 	if len(conf.queues) == 0 {
 		conf.queues = []string{DefaultQueue}
 	}
+	mux := http.NewServeMux()
 	s := &Server{
 		conf:      conf,
-		mux:       http.NewServeMux(),
-		closed:    make(chan struct{}),
+		host:      wsserver.NewHost("edstest", ErrClosed, mux),
 		queues:    map[string]*queue{},
 		events:    map[string]*published{},
 		rand:      rand.New(rand.NewPCG(conf.seed, 0)),
-		history:   kept[Record]{limit: conf.retain},
-		wires:     map[*wire]struct{}{},
-		onSend:    map[Outgoing][]rule[SendAction]{},
-		onReceive: map[Incoming][]rule[ReceiveAction]{},
+		onSend:    map[Outgoing]rules[SendAction]{},
+		onReceive: map[Incoming]rules[ReceiveAction]{},
 	}
+	s.journal = wsserver.NewJournal(s.host, &s.mu, conf.retain, conf.onRecord)
 	for _, name := range conf.queues {
 		if s.queues[name] == nil {
 			s.names = append(s.names, name)
-			s.queues[name] = &queue{
-				s: s, name: name,
-				receipts: map[string]*message{},
-				finished: kept[*message]{limit: conf.retain},
-			}
+			q := &queue{s: s, name: name, receipts: map[string]*message{}}
+			q.finished = wsserver.Kept[*message]{Limit: conf.retain, Forget: q.forget}
+			s.queues[name] = q
 		}
 	}
-	s.mux.HandleFunc("GET /{$}", s.subscribe)
-	s.mux.HandleFunc("GET /subscribe", s.subscribe)
-	s.mux.HandleFunc("POST /queues/{queue}/events", s.publishRequest)
+	mux.HandleFunc("GET /{$}", s.subscribe)
+	mux.HandleFunc("GET /subscribe", s.subscribe)
+	mux.HandleFunc("POST /queues/{queue}/events", s.publishRequest)
 	return s
 }
 
 // ServeHTTP answers "/" and "/subscribe" with the WebSocket of the queue in
 // the query, and takes events at POST /queues/{queue}/events; see Publish.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	if s.shut {
-		s.mu.Unlock()
-		http.Error(w, "the server is closed", http.StatusServiceUnavailable)
-		return
-	}
-	s.wg.Add(1)
-	s.mu.Unlock()
-	defer s.wg.Done()
-	s.mux.ServeHTTP(w, r)
-}
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.host.ServeHTTP(w, r) }
 
 // Close drops all connections without a close frame, stops listening, and
 // waits until its goroutines have ended. What waits for the server gets
 // ErrClosed. Closing again does nothing.
-func (s *Server) Close() {
-	s.mu.Lock()
-	if !s.shut {
-		s.shut = true
-		close(s.closed)
-	}
-	for w := range s.wires {
-		_ = w.Close()
-	}
-	servers := slices.Clone(s.servers)
-	s.mu.Unlock()
-	for _, server := range servers {
-		_ = server.Close()
-	}
-	s.wg.Wait()
-}
+func (s *Server) Close() { s.host.Close() }
 
 // Shutdown closes all connections with 1001, as a service that is redeployed,
 // waits until they have ended or ctx has, and then does what Close does. The
@@ -127,24 +89,15 @@ func (s *Server) Close() {
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.Close()
 	s.mu.Lock()
-	var live []*connection
+	var live []*wsserver.Session
 	for _, q := range s.queues {
 		if c := q.live(); c != nil {
-			live = append(live, c)
-			c.end(Close(int(websocket.StatusGoingAway), "the server is shutting down"))
+			live = append(live, c.Session)
+			c.Break(Close(int(websocket.StatusGoingAway), "the server is shutting down").how)
 		}
 	}
 	s.mu.Unlock()
-	for _, c := range live {
-		select {
-		case <-c.gone:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-s.closed:
-			return nil
-		}
-	}
-	return nil
+	return s.host.Await(ctx, live)
 }
 
 // find returns the queue of that name. The map never changes.

@@ -11,61 +11,12 @@ import (
 // DialContext then.
 var ErrClosed = errors.New("edstest: server closed")
 
-// waiter is a goroutine that waits for a state of the server.
-type waiter struct {
-	ready func(Record) bool // called with mu held, after each change
-	done  chan struct{}
-}
-
-// notify wakes those whose state is reached. The caller holds mu.
-func (s *Server) notify(r Record) {
-	s.waiters = slices.DeleteFunc(s.waiters, func(w *waiter) bool {
-		if !w.ready(r) {
-			return false
-		}
-		close(w.done)
-		return true
-	})
-}
-
-// wait blocks until ready, which is called with mu held: once at first, with a
-// zero Record, and after each change. missing tells, with mu held, what was
-// still waited for when ctx ended.
-func (s *Server) wait(ctx context.Context, ready func(Record) bool, missing func() string) error {
-	s.mu.Lock()
-	if ready(Record{}) {
-		s.mu.Unlock()
-		return nil
-	}
-	w := &waiter{ready, make(chan struct{})}
-	s.waiters = append(s.waiters, w)
-	s.mu.Unlock()
-
-	err := ErrClosed
-	select {
-	case <-w.done:
-		return nil
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-s.closed:
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case <-w.done: // reached at the same moment
-		return nil
-	default:
-	}
-	s.waiters = slices.DeleteFunc(s.waiters, func(other *waiter) bool { return other == w })
-	return fmt.Errorf("edstest: %s: %w", missing(), err)
-}
-
 // WaitAcked waits until each of the events was published, and acknowledged as
 // often as it was published. The error, when ctx ends first, wraps ctx's cause
 // and names the first event that is missing.
 func (s *Server) WaitAcked(ctx context.Context, ids ...string) error {
 	rest := slices.Clone(ids)
-	return s.wait(ctx, func(Record) bool {
+	return s.journal.Wait(ctx, func() bool {
 		for len(rest) > 0 {
 			if e := s.events[rest[0]]; e == nil || e.open > 0 {
 				return false
@@ -91,7 +42,7 @@ func (s *Server) WaitDelivered(ctx context.Context, id string, n int) error {
 		}
 		return 0
 	}
-	return s.wait(ctx, func(Record) bool { return delivered() >= n }, func() string {
+	return s.journal.Wait(ctx, func() bool { return delivered() >= n }, func() string {
 		return fmt.Sprintf("event %q was delivered %d times, not %d", id, delivered(), n)
 	})
 }
@@ -105,7 +56,7 @@ func (s *Server) WaitIdle(ctx context.Context) error {
 		}
 		return n
 	}
-	return s.wait(ctx, func(Record) bool { return open() == 0 }, func() string {
+	return s.journal.Wait(ctx, func() bool { return open() == 0 }, func() string {
 		return fmt.Sprintf("%d events are not acknowledged", open())
 	})
 }
@@ -137,7 +88,7 @@ func (s *Server) waitConnections(ctx context.Context, names []string, want bool)
 		}
 	}
 	wrong := func(q *queue) bool { return (q.live() != nil) != want }
-	return s.wait(ctx, func(Record) bool { return !slices.ContainsFunc(queues, wrong) }, func() string {
+	return s.journal.Wait(ctx, func() bool { return !slices.ContainsFunc(queues, wrong) }, func() string {
 		q := queues[slices.IndexFunc(queues, wrong)]
 		return fmt.Sprintf("queue %q: connected is %t, not %t", q.name, !want, want)
 	})
@@ -147,21 +98,5 @@ func (s *Server) waitConnections(ctx context.Context, names []string, want bool)
 // returns it; one that is in the history already counts. match is called with
 // the server's lock held: it must be quick and must not call the server.
 func (s *Server) WaitRecord(ctx context.Context, match func(Record) bool) (Record, error) {
-	var found Record
-	err := s.wait(ctx, func(r Record) bool {
-		if r.Seq == 0 {
-			past := s.history.all()
-			i := slices.IndexFunc(past, match)
-			if i >= 0 {
-				found = past[i]
-			}
-			return i >= 0
-		}
-		if match(r) {
-			found = r
-			return true
-		}
-		return false
-	}, func() string { return "no record matches" })
-	return found, err
+	return s.journal.First(ctx, match)
 }

@@ -14,7 +14,7 @@ func (t *Text) UnmarshalJSON(b []byte) error { *t = Text(text(b)); return nil }
 func (n *Number) UnmarshalJSON(b []byte) error { *n = Number(text(b)); return nil }
 
 // UnmarshalJSON is as that of Text.
-func (v *Bool) UnmarshalJSON(b []byte) error { *v = Bool(text(b)); return nil }
+func (b *Bool) UnmarshalJSON(v []byte) error { *b = Bool(text(v)); return nil }
 
 // UnmarshalJSON is as that of Text.
 func (s *Seconds) UnmarshalJSON(b []byte) error { *s = Seconds(text(b)); return nil }

@@ -15,10 +15,10 @@ import "testing"
 type Scope int
 
 const (
-	// EDS: the framework, its command and the EDS transport. Such a fault
-	// needs a test, or a reason why it has none.
+	// EDS: the framework, its command and, for what all transports meet, each
+	// of them. Such a fault needs a test, or a reason why it has none.
 	EDS Scope = iota
-	// Pulsar: the Pulsar transport, which is not part of the project yet.
+	// Pulsar: what only the Pulsar transport meets, which needs the same.
 	Pulsar
 	// ScaleOut: sharing the work among machines, which is not part of the
 	// project yet.
@@ -28,12 +28,15 @@ const (
 func (s Scope) String() string {
 	switch s {
 	case Pulsar:
-		return "Pulsar, later"
+		return "Pulsar"
 	case ScaleOut:
 		return "scale-out, later"
 	}
 	return "EDS"
 }
+
+// Later tells that what meets such a fault is not part of the project yet.
+func (s Scope) Later() bool { return s == ScaleOut }
 
 // Fault is one thing that can go wrong.
 type Fault struct {

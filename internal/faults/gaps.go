@@ -1,7 +1,7 @@
 package faults
 
-// Gaps are the faults of scope EDS that no test injects, each with its
-// reason.
+// Gaps are the faults that no test injects although what meets them is built,
+// each with its reason.
 var Gaps = map[string]string{
 	"B30": "silence alone is no reason to reconnect, since a healthy queue is silent too; the transport's Status tells when the last event came, and the service ends every connection after two hours (B3)",
 	"B34": "not injected: a simulated process cannot be frozen while the others' clock goes on. What follows from it is: leases that end during a run (D8, D17), receipts that are no longer good (B25)",

@@ -22,7 +22,7 @@ func Matrix(tests map[string][]Test) string {
 	var page strings.Builder
 	covered, owed := 0, 0
 	for _, f := range All {
-		if f.Scope == EDS {
+		if !f.Scope.Later() {
 			owed++
 			if len(tests[f.ID]) > 0 {
 				covered++
@@ -52,7 +52,7 @@ This page is generated from internal/faults and from the tests:
 
 func evidence(f Fault, tests []Test) string {
 	if len(tests) == 0 {
-		if f.Scope != EDS {
+		if f.Scope.Later() {
 			return "*" + f.Scope.String() + "*"
 		}
 		return "*not covered: " + cmp.Or(Gaps[f.ID], "no reason given") + "*"

@@ -32,11 +32,14 @@ var rules = []struct {
 }{
 	{"lost", lost},
 	{"early-ack", earlyAck},
+	{"saved-ahead", savedAhead},
 	{"unacked", unacked},
 	{"unexpected", unexpected},
 	{"overlap", overlap},
 	{"double-effect", doubleEffect},
+	{"order", order},
 	{"wrong-receipt", wrongReceipt},
+	{"answers", answers},
 	{"connections", connections},
 	{"bounds", bounds},
 }
@@ -74,11 +77,15 @@ type index struct {
 	keys   []key // in the order of their first entry
 	events map[key][]Entry
 	shared []Entry // Crash, and StoreFault without an event
+	back   []Entry // Crash, and GivenBack
 }
 
 func indexOf(entries []Entry) *index {
 	ix := &index{all: entries, events: map[key][]Entry{}}
 	for _, e := range entries {
+		if e.Op == GivenBack || e.Op == Crash {
+			ix.back = append(ix.back, e)
+		}
 		switch {
 		case e.Event != "":
 			k := key{e.Queue, e.Event}

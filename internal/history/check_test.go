@@ -47,6 +47,17 @@ func ack(event, receipt, conn string) Entry {
 func processed(event, receipt string) Entry {
 	return Entry{Actor: "service", Op: AckProcessed, Queue: "q", Event: event, Receipt: receipt}
 }
+func keyed(event, key string) Entry {
+	e := enqueue(event)
+	e.Key = key
+	return e
+}
+func saved(process, event string) Entry {
+	return Entry{Actor: process, Op: Saved, Queue: "q", Event: event}
+}
+func answer(event, conn string) Entry {
+	return Entry{Actor: "service", Op: Answer, Queue: "q", Event: event, Conn: conn}
+}
 func link(op Op, process, conn string) Entry {
 	return Entry{Actor: process, Op: op, Queue: "q", Conn: conn}
 }
@@ -113,6 +124,19 @@ func TestCheckFailsWithExactlyTheRuleThatIsBroken(t *testing.T) {
 		{"two processes may each have a connection", "", Bounds{}, join(
 			link(Connect, "p1", "c1"), link(Dial, "p2", ""))},
 
+		{"read by a reader", "", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), answer("e1", "c1"), saved("p1", "e1"))},
+		{"a crash before the position was saved", "", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), Entry{Actor: "p1", Op: Crash},
+			deliver("e1", "r2", "c2"), run("p2", "e1", "t2"), saved("p2", "e1"))},
+		{"in the order of their key", "", Bounds{}, join(
+			keyed("e1", "k"), keyed("e2", "k"), deliver("e1", "r1", "c1"), deliver("e2", "r2", "c1"), run("p1", "e1", "t1"), run("p1", "e2", "t2"),
+			ack("e1", "r1", "c1"), ack("e2", "r2", "c1"), processed("e1", "r1"), processed("e2", "r2"))},
+		{"out of order after the first was given back", "", Bounds{}, join(
+			keyed("e1", "k"), keyed("e2", "k"), deliver("e1", "r1", "c1"), deliver("e2", "r2", "c1"),
+			Entry{Op: GivenBack, Queue: "q", Event: "e1"}, run("p1", "e2", "t2"), run("p1", "e1", "t1"),
+			ack("e1", "r1", "c1"), ack("e2", "r2", "c1"), processed("e1", "r1"), processed("e2", "r2"))},
+
 		{"marked before the work, and the work failed", "lost", Bounds{}, join(
 			enqueue("e1"), deliver("e1", "r1", "c1"), start("p1", "e1", "t1"), end("p1", "e1", "t1", "error"))},
 		{"lost in another queue", "lost", Bounds{}, join(
@@ -147,6 +171,25 @@ func TestCheckFailsWithExactlyTheRuleThatIsBroken(t *testing.T) {
 		{"two effects in one run", "double-effect", Bounds{}, join(
 			enqueue("e1"), deliver("e1", "r1", "c1"), start("p1", "e1", "t1"), effect("p1", "e1", "t1"), effect("p1", "e1", "t1"),
 			end("p1", "e1", "t1", OK), ack("e1", "r1", "c1"), processed("e1", "r1"))},
+		{"a position above an event in work", "saved-ahead", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), start("p1", "e1", "t1"), saved("p1", "e1"),
+			effect("p1", "e1", "t1"), end("p1", "e1", "t1", OK))},
+		{"no position above it", "unacked", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), answer("e1", "c1"))},
+		{"a crash after the position was saved explains nothing", "double-effect", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), saved("p1", "e1"), Entry{Actor: "p1", Op: Crash},
+			deliver("e1", "r2", "c2"), run("p2", "e1", "t2"))},
+		{"overtook one of its key", "order", Bounds{}, join(
+			keyed("e1", "k"), keyed("e2", "k"), deliver("e1", "r1", "c1"), deliver("e2", "r2", "c1"), run("p1", "e2", "t2"), run("p1", "e1", "t1"),
+			ack("e1", "r1", "c1"), ack("e2", "r2", "c1"), processed("e1", "r1"), processed("e2", "r2"))},
+		{"another one was given back", "order", Bounds{}, join(
+			keyed("e1", "k"), keyed("e2", "k"), deliver("e1", "r1", "c1"), deliver("e2", "r2", "c1"),
+			Entry{Op: GivenBack, Queue: "q", Event: "e2"}, run("p1", "e2", "t2"), run("p1", "e1", "t1"),
+			ack("e1", "r1", "c1"), ack("e2", "r2", "c1"), processed("e1", "r1"), processed("e2", "r2"))},
+		{"one credit too many", "answers", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), answer("e1", "c1"), answer("e1", "c1"), saved("p1", "e1"))},
+		{"an answer on another connection", "answers", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), answer("e1", "c2"), saved("p1", "e1"))},
 		{"a receipt out of thin air", "wrong-receipt", Bounds{}, join(
 			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), ack("e1", "r7", "c1"), processed("e1", "r1"))},
 		{"a receipt twice", "wrong-receipt", Bounds{}, join(
@@ -190,7 +233,7 @@ func TestCheckFailsWithExactlyTheRuleThatIsBroken(t *testing.T) {
 func TestEveryRuleHasABadHistory(t *testing.T) {
 	// The rows above name rules by hand: a rule that is added without a row,
 	// or renamed, must not go unnoticed.
-	want := []string{"lost", "early-ack", "unacked", "unexpected", "overlap", "double-effect", "wrong-receipt", "connections", "bounds"}
+	want := []string{"lost", "early-ack", "saved-ahead", "unacked", "unexpected", "overlap", "double-effect", "order", "wrong-receipt", "answers", "connections", "bounds"}
 	if got := Rules(); !slices.Equal(got, want) {
 		t.Errorf("rules %q, want %q", got, want)
 	}

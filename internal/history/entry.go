@@ -44,6 +44,15 @@ const (
 	AckProcessed Op = "ack_processed"
 	// AckReply: the service confirmed the acknowledgement.
 	AckReply Op = "ack_reply"
+	// Answer: the service read from Conn what gives a delivery's place in its
+	// window back: an acknowledgement, a negative one, or a reader's credit.
+	Answer Op = "answer"
+	// GivenBack: the service is to deliver Event again, or all that Conn had
+	// when that is empty.
+	GivenBack Op = "given_back"
+	// Saved: the position that a reader saved lies at the event or above it,
+	// so that the event is never read again.
+	Saved Op = "saved"
 	// Dial: a process began to connect.
 	Dial Op = "dial"
 	// Connect: Conn is open, seen from the process.
@@ -82,6 +91,7 @@ type Entry struct {
 	Op      Op
 	Queue   string
 	Event   string
+	Key     string // of an Enqueue: events with the same one are in order
 	Receipt string
 	Conn    string
 	Token   string // of the claim, or of the run
@@ -95,7 +105,7 @@ func (e Entry) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%6d %s %-9s %-13s", e.Seq, e.Time.UTC().Format("02T15:04:05.000000000"), e.Actor, e.Op)
 	for _, part := range []struct{ name, value string }{
-		{"queue", e.Queue}, {"event", e.Event}, {"receipt", e.Receipt},
+		{"queue", e.Queue}, {"event", e.Event}, {"key", e.Key}, {"receipt", e.Receipt},
 		{"conn", e.Conn}, {"token", e.Token}, {"result", e.Result},
 	} {
 		if part.value != "" {

@@ -16,6 +16,17 @@ func lost(ix *index, _ Bounds) []Violation {
 // earlyAck: an event was acknowledged before it was handled or parked. This
 // must not happen at any instant, even when a later run makes up for it.
 func earlyAck(ix *index, _ Bounds) []Violation {
+	return ix.early(AckSent, "acknowledged before it was handled or parked")
+}
+
+// savedAhead: the position of a reader was saved above an event that was
+// neither handled nor parked. A crash at that instant would lose it.
+func savedAhead(ix *index, _ Bounds) []Violation {
+	return ix.early(Saved, "the position was saved above it before it was handled or parked")
+}
+
+// early finds the events for which op comes before they are settled.
+func (ix *index) early(op Op, text string) []Violation {
 	var found []Violation
 	for _, k := range ix.keys {
 		if !ix.owed(k) {
@@ -25,8 +36,8 @@ func earlyAck(ix *index, _ Bounds) []Violation {
 			if settles(e.Op) {
 				break
 			}
-			if e.Op == AckSent {
-				found = append(found, Violation{Event: k.event, Seq: e.Seq, Text: "acknowledged before it was handled or parked"})
+			if e.Op == op {
+				found = append(found, Violation{Event: k.event, Seq: e.Seq, Text: text})
 				break
 			}
 		}
@@ -34,7 +45,8 @@ func earlyAck(ix *index, _ Bounds) []Violation {
 	return found
 }
 
-// unacked: at the end an event still lies in the queue.
+// unacked: at the end an event still lies in the queue, or above the position
+// of its reader.
 func unacked(ix *index, _ Bounds) []Violation {
 	var found []Violation
 	for _, k := range ix.keys {
@@ -42,8 +54,8 @@ func unacked(ix *index, _ Bounds) []Violation {
 		if !ok || e.Result == Unconfirmed && !ix.has(k, Deliver) {
 			continue // it may never have reached the service
 		}
-		if !ix.has(k, AckProcessed) {
-			found = append(found, Violation{Event: k.event, Seq: -1, Text: "the service never processed an acknowledgement"})
+		if !ix.has(k, AckProcessed) && !ix.has(k, Saved) {
+			found = append(found, Violation{Event: k.event, Seq: -1, Text: "the service never processed an acknowledgement, and no position was saved above it"})
 		}
 	}
 	return found
@@ -93,6 +105,25 @@ func wrongReceipt(ix *index, _ Bounds) []Violation {
 				continue
 			}
 			found = append(found, v)
+		}
+	}
+	return found
+}
+
+// answers: more came from a connection than was delivered to it. Each answer
+// lets the service send another message, so one too many widens its window for
+// good.
+func answers(ix *index, _ Bounds) []Violation {
+	open := map[string]int{}
+	var found []Violation
+	for _, e := range ix.all {
+		switch e.Op {
+		case Deliver:
+			open[e.Conn]++
+		case Answer:
+			if open[e.Conn]--; open[e.Conn] == -1 {
+				found = append(found, Violation{Event: e.Event, Seq: e.Seq, Text: "one answer more than deliveries on " + e.Conn})
+			}
 		}
 	}
 	return found

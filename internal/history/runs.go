@@ -9,7 +9,7 @@ type span struct {
 	start, end   int // numbers of entries; end is the history's length when it never ended
 	result       string
 	effects      []int
-	commit       int // when its process first tried to commit after its effect; -1 for never
+	commit       int // when its process first tried to commit after its effect, or saved its position above it; -1 for never
 }
 
 // runsOf puts the runs of one event together, in the order in which they began.
@@ -35,7 +35,7 @@ func (ix *index) runsOf(k key) []*span {
 			if s := find(e.Token); s != nil {
 				s.end, s.result = e.Seq, e.Result
 			}
-		case Commit, StoreFault:
+		case Commit, Saved, StoreFault:
 			for _, s := range spans {
 				if s.actor == e.Actor && s.commit < 0 && len(s.effects) > 0 {
 					s.commit = e.Seq

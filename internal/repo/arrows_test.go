@@ -31,6 +31,7 @@ const (
 	breaker      = "github.com/sony/gobreaker/v2"
 	rate         = "golang.org/x/time"
 	flock        = "github.com/gofrs/flock"
+	bbolt        = "go.etcd.io/bbolt"
 	webhooks     = "github.com/standard-webhooks/standard-webhooks/libraries"
 	kong         = "github.com/alecthomas/kong"
 	term         = "golang.org/x/term"
@@ -67,9 +68,11 @@ var arrows = []row{
 	{of: "transport/pulsarws", ours: []string{"eds", "transport/cursor", "internal/..."}, theirs: []string{websocket, fastjson}},
 	{of: "transport/pulsarws/pulsartest", ours: []string{"eds", "internal/..."}, theirs: []string{websocket, fastjson}},
 	{of: "transport/streaming8x8", ours: []string{"eds", "transport/pulsarws", "transport/cursor", "internal/vcc"}, theirs: []string{fastjson}},
+	{of: "transport/spool", ours: []string{"eds"}, theirs: []string{bbolt, otel}}, // otel: trace context travels along
 	{of: "transport/cursor", ours: []string{"eds"}, theirs: []string{flock, backoff}},
 	{of: "transport/cursor/rediscursor", ours: []string{"eds", "transport/cursor"}, theirs: []string{redis}},
 	{of: "transport/cursor/cursortest", ours: []string{"eds", "transport/cursor"}},
+	{of: "transport/redisstream", ours: []string{"eds"}, theirs: []string{redis, otel}}, // otel: trace context travels along
 	{of: "transport/transporttest", ours: []string{"eds"}},
 
 	{of: "handlers", ours: []string{"eds"}, theirs: []string{fastjson}},

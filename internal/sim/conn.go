@@ -19,6 +19,7 @@ type conn struct {
 	name     string
 	requests atomic.Int32
 	upgraded atomic.Bool
+	aside    atomic.Bool // a reader's look-up, which is not what it reads from
 	closed   sync.Once
 }
 
@@ -28,7 +29,9 @@ func (p *Process) Dial(ctx context.Context, network, address string) (net.Conn, 
 	if p.Dead() {
 		return nil, errCrashed
 	}
-	p.record(history.Entry{Op: history.Dial})
+	if !p.world.reads() {
+		p.record(history.Entry{Op: history.Dial})
+	}
 	inner, err := p.world.dial(ctx, p, network, address)
 	if err != nil {
 		return nil, err
@@ -46,8 +49,14 @@ func (p *Process) Dial(ctx context.Context, network, address string) (net.Conn, 
 
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
-	if bytes.HasPrefix(b, []byte("GET ")) && c.requests.Add(1) > 1 {
-		c.process.record(history.Entry{Op: history.Dial}) // on a connection that was kept alive
+	if bytes.HasPrefix(b, []byte("GET ")) {
+		n := c.requests.Add(1)
+		c.aside.Store(lookUp(b))
+		// On a connection that was kept alive, or of which nobody knew before
+		// what it is for.
+		if (n > 1 || c.process.world.reads()) && !c.aside.Load() {
+			c.process.record(history.Entry{Op: history.Dial})
+		}
 	}
 	return c.Conn.Write(b)
 }
@@ -55,7 +64,7 @@ func (c *conn) Write(b []byte) (int, error) {
 // Read implements net.Conn.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if !c.upgraded.Load() && bytes.HasPrefix(b[:n], []byte("HTTP/1.1 101")) && c.upgraded.CompareAndSwap(false, true) {
+	if !c.upgraded.Load() && bytes.HasPrefix(b[:n], []byte("HTTP/1.1 101")) && c.upgraded.CompareAndSwap(false, true) && !c.aside.Load() {
 		c.process.record(history.Entry{Op: history.Connect, Conn: c.name})
 	}
 	return n, err
@@ -67,9 +76,21 @@ func (c *conn) Close() error {
 		c.process.mu.Lock()
 		delete(c.process.conns, c)
 		c.process.mu.Unlock()
-		if c.upgraded.Load() {
+		if c.upgraded.Load() && !c.aside.Load() {
 			c.process.record(history.Entry{Op: history.Disconnect, Conn: c.name})
 		}
 	})
 	return c.Conn.Close()
+}
+
+// reads tells whether the programs are readers, which look at the beginning of
+// their topic now and then, on a connection beside the one that they read from.
+func (w *World) reads() bool { return w.Topic != nil && w.Topic.Kind == "" }
+
+// lookUp tells whether a request is made for that: for one message, which no
+// reader of ours asks for otherwise.
+func lookUp(request []byte) bool {
+	line, _, _ := bytes.Cut(request, []byte("\r\n"))
+	return bytes.Contains(append(line[:len(line):len(line)], '&'), []byte("receiverQueueSize=1&")) ||
+		bytes.Contains(line, []byte("receiverQueueSize=1 "))
 }

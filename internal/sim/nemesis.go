@@ -19,6 +19,7 @@ type Nemesis struct {
 
 // torment lets a nemesis act until the time is over.
 func (w *World) torment(i int, nemesis Nemesis, until time.Time) {
+	time.Sleep(time.Until(w.dawn))
 	for n := 1; ; n++ {
 		pause := w.Seed.Between(nemesis.Every/2, nemesis.Every*3/2, nemesis.Name, i, n)
 		if time.Now().Add(pause).After(until) {

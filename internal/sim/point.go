@@ -21,6 +21,16 @@ const (
 	AfterAck     Point = "after_ack"
 )
 
+// The points of a reader, which are reached for a position and not for an
+// event.
+const (
+	BeforeSave Point = "before_save"
+	AfterSave  Point = "after_save"
+)
+
+// SavePoints are those of readers beside Points.
+var SavePoints = []Point{BeforeSave, AfterSave}
+
 // Points are all crash points, in the order in which an event passes them.
 var Points = []Point{BeforeClaim, AfterClaim, BeforeEffect, AfterEffect, BeforeCommit, AfterCommit, BeforeAck, AfterAck}
 

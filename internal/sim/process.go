@@ -126,6 +126,7 @@ func (p *Process) Stop() error {
 	p.mu.Lock()
 	p.dead = true // the program exits, with all goroutines that are left
 	p.mu.Unlock()
+	p.world.side.ended(p)
 	return p.err
 }
 

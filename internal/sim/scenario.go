@@ -9,7 +9,10 @@ type Scenario struct {
 	Seed Seed
 	// Client is the program under test.
 	Client Client
-	// Processes is how many instances read the queue. All but one stand by.
+	// Topic has it talk to a Pulsar; nil for an EDS.
+	Topic *Topic
+	// Processes is how many instances read the queue. All but one stand by,
+	// unless it is a topic with a subscription that they share.
 	Processes int
 
 	// Lanes is how many handlers of one process may run at once, for the
@@ -20,6 +23,8 @@ type Scenario struct {
 	// in bulk.
 	Events int
 	Over   time.Duration
+	// Dawn is how long there are no faults at first.
+	Dawn time.Duration
 	// AtOnce publishes all of them before anybody connects.
 	AtOnce bool
 
@@ -61,7 +66,7 @@ type Scenario struct {
 
 // Frame is one message between the service and a process.
 type Frame struct {
-	Type    string // EVENT, ACK_EVENT, ACK_EVENT_REPLY, PING, PONG
+	Type    string // EVENT, ACK_EVENT, ACK_EVENT_REPLY, PING, PONG; of Pulsar MESSAGE, ACK, NACK
 	Event   string // of an EVENT, and of what acknowledges it
 	Receipt string
 	N       int // how often such a frame for this event has come by, from 1
@@ -71,6 +76,8 @@ type Frame struct {
 type FrameFault struct {
 	// Drop loses it, and Cut breaks the connection in its place.
 	Drop, Cut bool
+	// Lose loses it and all that follows on its connection, both ways.
+	Lose bool
 	// Delay holds it back.
 	Delay time.Duration
 	// Twice sends it twice.

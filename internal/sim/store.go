@@ -34,6 +34,8 @@ type StoreFault struct {
 	// answer to that. With Silent, it hears nothing then either.
 	LoseReply bool
 	Silent    bool
+	// Late has a position saved this long after its save had failed.
+	Late time.Duration
 }
 
 func newStore(w *World) *Store { return &Store{world: w, shared: newShared()} }

@@ -3,7 +3,6 @@ package sim
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -66,13 +65,19 @@ func (p *Process) newWire(service net.Conn) net.Conn {
 func (w *wire) set(m mode) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.change(m)
+}
+
+// change is set, called with mu held.
+func (w *wire) change(m mode) {
 	w.mode = m
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
 
 // lose turns the connection half open. After 10 minutes the service reaps it,
-// as EDS says (page "Connection"); its own frames vanish until then.
+// as EDS says (page "Connection"); its own frames vanish until then. A Pulsar
+// has noticed by itself before that.
 func (w *wire) lose() {
 	w.set(halfOpen)
 	world := w.process.world
@@ -92,9 +97,18 @@ func (w *wire) disturbed() bool {
 	return w.mode != flowing
 }
 
-// clog stops the wire, and flow lets it go on as if nothing had been.
-func (w *wire) clog() { w.set(clogged) }
-func (w *wire) flow() { w.set(flowing) }
+// clog stops the wire, and flow lets it go on as if nothing had been. One that
+// has lost something does not come back: TCP never leaves out the middle.
+func (w *wire) clog() { w.turn(flowing, clogged) }
+func (w *wire) flow() { w.turn(clogged, flowing) }
+
+func (w *wire) turn(from, to mode) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mode == from {
+		w.change(to)
+	}
+}
 
 // cut breaks the connection for both sides.
 func (w *wire) cut() {
@@ -197,7 +211,7 @@ func (w *wire) travel(what ...any) {
 // message is a WebSocket frame on its way.
 type message struct {
 	raw   []byte
-	about Frame // zero when it is not one of EDS
+	about Frame // zero when it is not one of the service's
 }
 
 // forward sends a frame with the faults that are due.
@@ -216,6 +230,10 @@ func (w *wire) forward(m message, send func([]byte) error) error {
 		return io.ErrClosedPipe
 	case fault.Drop:
 		note("lost")
+		return nil
+	case fault.Lose:
+		note("lost with all that follows")
+		w.lose()
 		return nil
 	case fault.Delay > 0:
 		note("delayed")
@@ -237,24 +255,13 @@ func (w *wire) forward(m message, send func([]byte) error) error {
 
 // identify reads what a frame is about.
 func (w *World) identify(raw, text []byte) message {
-	var got struct {
-		FrameType    string `json:"frameType"`
-		FramePayload struct {
-			EventID   string `json:"eventId"`
-			ReceiptID string `json:"receiptId"`
-		} `json:"framePayload"`
-	}
-	if text == nil || json.Unmarshal(text, &got) != nil {
+	if text == nil {
 		return message{raw: raw}
 	}
-	f := Frame{Type: got.FrameType, Event: got.FramePayload.EventID, Receipt: got.FramePayload.ReceiptID}
-	w.mu.Lock()
-	if f.Event != "" {
-		w.receipts[f.Receipt] = f.Event
-	} else {
-		f.Event = w.receipts[f.Receipt]
+	f, ok := w.side.about(text)
+	if !ok {
+		return message{raw: raw}
 	}
-	w.mu.Unlock()
 	f.N = w.passes.next("frame", f.Type, f.Event)
 	return message{raw, f}
 }

@@ -1,6 +1,7 @@
-// Package sim runs whole programs (an App, its transport, the dedupe store)
-// against a fake EDS in virtual time, with faults whose places are drawn from
-// a seed, and has package history judge what happened.
+// Package sim runs whole programs (an App, its transport, the dedupe store, the
+// cursor of a reader) against a fake EDS or Pulsar in virtual time, with faults
+// whose places are drawn from a seed, and has package history judge what
+// happened.
 //
 // A World lives in a testing/synctest bubble. Between each process and the
 // service lies a wire that loses, delays and repeats frames; the store, the
@@ -13,8 +14,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing/synctest"
@@ -31,18 +30,21 @@ type World struct {
 	Seed     Seed
 	Queue    string
 	Log      *history.Log
-	Service  *edstest.Server
+	Service  *edstest.Server // nil when it is a topic
+	Topic    *topic          // nil when it is not
 	Store    *Store
+	Cursor   *Cursor // where readers keep their position
 
+	side   side
 	passes passes
+	dawn   time.Time      // before it there are no faults
 	wait   sync.WaitGroup // all goroutines of the world
 	over   chan struct{}  // closed when nothing is to be waited for any more
 
 	mu        sync.Mutex
 	processes []*Process
 	wires     map[*wire]struct{}
-	receipts  map[string]string // the event of each
-	calm      bool              // the quiet time has begun
+	calm      bool // the quiet time has begun
 	ending    bool
 	banned    map[string]time.Time // until when a process cannot dial
 }
@@ -53,12 +55,19 @@ func Run(s Scenario) []history.Entry {
 	defer s.Seed.steerJitter()()
 	w := &World{
 		Scenario: s, Seed: s.Seed, Queue: "orders", Log: &history.Log{},
-		over: make(chan struct{}), wires: map[*wire]struct{}{}, receipts: map[string]string{}, banned: map[string]time.Time{},
+		over: make(chan struct{}), wires: map[*wire]struct{}{}, banned: map[string]time.Time{},
 	}
-	w.Store = newStore(w)
-	w.Service = edstest.NewServer(w.serverOptions()...)
+	w.Store, w.Cursor = newStore(w), &Cursor{world: w}
+	if s.Topic != nil {
+		w.Topic = newTopic(w, *s.Topic)
+		w.side = w.Topic
+	} else {
+		q := newQueue(w)
+		w.side, w.Service = q, q.server
+	}
 
 	began := time.Now()
+	w.dawn = began.Add(s.Dawn)
 	w.wait.Go(w.publish)
 	for i := range max(s.Processes, 1) {
 		time.Sleep(w.Seed.Between(time.Millisecond, 20*time.Millisecond, "start", i))
@@ -76,67 +85,6 @@ func Run(s Scenario) []history.Entry {
 	return w.Log.Entries()
 }
 
-func (w *World) serverOptions() []edstest.Option {
-	s := w.Scenario
-	opts := []edstest.Option{
-		edstest.Queues(w.Queue), edstest.Seed(uint64(w.Seed)), edstest.OnRecord(w.observe), edstest.Retain(1000),
-		edstest.Window(cmp.Or(s.Window, 16)), edstest.MaxConnectionAge(2 * time.Hour),
-		edstest.CloseDelay(2*time.Second + w.Seed.Tie("close delay")),
-		edstest.StaleHold(s.StaleHold),
-	}
-	// What the published pages leave open differs from seed to seed.
-	for _, choice := range []struct {
-		on  bool
-		opt edstest.Option
-	}{
-		{s.Lenient, edstest.LenientReceipts()},
-		{s.ByClose, edstest.RefuseByClose()},
-		{s.NoReplies, edstest.NoReplies()},
-		{s.HoldUnacked, edstest.HoldUnacked()},
-		{s.RedeliverLast, edstest.RedeliverLast()},
-	} {
-		if choice.on {
-			opts = append(opts, choice.opt)
-		}
-	}
-	return opts
-}
-
-// observe translates what the service records.
-func (w *World) observe(r edstest.Record) {
-	if strings.HasPrefix(r.EventID, "raw-") {
-		return // a frame of edstest's PublishRaw is no event
-	}
-	e := history.Entry{Actor: "service", Queue: r.Queue, Event: r.EventID, Receipt: r.Receipt, Attempt: r.Attempt}
-	if r.Conn > 0 {
-		e.Conn = "#" + strconv.Itoa(r.Conn)
-	}
-	switch r.Op {
-	case edstest.OpPublish:
-		e.Op, e.Result = history.Enqueue, history.Confirmed
-		if f := w.Scenario.Unhandled; f != nil && f(r.EventID) {
-			e.Result = history.Unhandled
-		}
-	case edstest.OpDeliver, edstest.OpRedeliver:
-		e.Op = history.Deliver
-	case edstest.OpAck:
-		e.Op = history.AckSent
-		w.Log.Record(e)
-		e.Op = history.AckProcessed
-	case edstest.OpAckStale, edstest.OpAckDuplicate, edstest.OpAckUnknown, edstest.OpAckLost:
-		e.Op, e.Result = history.AckSent, string(r.Op)
-	case edstest.OpReply:
-		e.Op = history.AckReply
-	case edstest.OpRefuse:
-		e.Op, e.Result = history.Fault, fmt.Sprintf("refused with %d", r.Code)
-	case edstest.OpFault:
-		e.Op, e.Result = history.Fault, r.Detail
-	default:
-		return
-	}
-	w.Log.Record(e)
-}
-
 // dial connects a process with the service, through a wire.
 func (w *World) dial(ctx context.Context, p *Process, network, address string) (net.Conn, error) {
 	w.mu.Lock()
@@ -145,21 +93,21 @@ func (w *World) dial(ctx context.Context, p *Process, network, address string) (
 	if time.Now().Before(until) {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.EHOSTUNREACH}
 	}
-	inner, err := w.Service.DialContext(ctx, network, address)
+	inner, err := w.side.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	return p.newWire(inner), nil
 }
 
-func (w *World) url() string { return w.Service.URL() }
+func (w *World) url() string { return w.side.url() }
 func (w *World) key() string { return edstest.DefaultKey }
 
 // quiet tells whether faults are over.
 func (w *World) quiet() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.calm
+	return w.calm || time.Now().Before(w.dawn)
 }
 
 // calmDown ends all faults.
@@ -172,6 +120,7 @@ func (w *World) calmDown() {
 	}
 	w.mu.Unlock()
 	w.Store.Down(false)
+	w.Cursor.Down(false)
 	for _, wire := range wires {
 		if wire.disturbed() {
 			wire.cut() // what it swallowed is gone for good
@@ -180,11 +129,11 @@ func (w *World) calmDown() {
 	w.Log.Record(history.Entry{Actor: "world", Op: history.Fault, Result: "quiet time"})
 }
 
-// settle waits until the queue is empty, at most for the quiet time.
+// settle waits until all is settled, at most for the quiet time.
 func (w *World) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(w.Scenario.Quiet, 30*time.Minute))
 	defer cancel()
-	if err := w.Service.WaitIdle(ctx); err != nil {
+	if err := w.side.settled(ctx); err != nil {
 		w.Log.Record(history.Entry{Actor: "world", Op: history.Fault, Result: err.Error()})
 	}
 	// An acknowledgement too many would come now.
@@ -212,7 +161,7 @@ func (w *World) end() {
 	for wire := range wires {
 		wire.cut()
 	}
-	w.Service.Close()
+	w.side.close()
 	w.wait.Wait()
 	synctest.Wait()
 }

@@ -142,7 +142,7 @@ func (l *Link[S]) after(ctx context.Context, end Ending, key string) error {
 	case Held:
 		state = eds.Standby
 		pause = l.standby.Next()
-		l.Log.InfoContext(ctx, "eds: "+l.Kind+" is held by another client, standing by", append(attrs, "pause", pause)...)
+		l.Log.InfoContext(ctx, "eds: held by another client, standing by", append(attrs, "pause", pause)...)
 	default:
 		pause = max(l.backoff.Next(), end.RetryAfter)
 		level := slog.LevelWarn

@@ -19,6 +19,7 @@ import (
 // Class says what to do after a connection ended or was refused.
 type Class uint8
 
+// The classes of endings.
 const (
 	Transient  Class = iota // back off, try again
 	Held                    // another client has what this one wants: stand by
@@ -127,6 +128,7 @@ func (l *Link[S]) errorOf(end Ending, what, reason string) error {
 	switch end.Class {
 	case BadKey:
 		return &eds.AuthError{Code: end.Status + int(end.Code), Reason: reason}
+	case Transient, Held:
 	case BadSetting:
 		what += " for " + l.Kind + " " + wsconn.Quote(l.Name, reasonLimit)
 		if reason != "" {

@@ -49,6 +49,7 @@ type Line struct {
 	doubted bool
 
 	over   atomic.Bool // what came over it cannot be settled any longer
+	long   atomic.Bool // a long message is coming in
 	heard  atomic.Bool // a message came in
 	proven atomic.Bool // it was of use
 
@@ -80,6 +81,10 @@ func (l *Line) Prove() {
 	}
 }
 
+// Long tells whether a message is coming in that may take a while. To
+// interrupt the line then may cost it.
+func (l *Line) Long() bool { return l.long.Load() }
+
 // Over tells whether the line was given up.
 func (l *Line) Over() bool { return l.over.Load() }
 
@@ -104,8 +109,14 @@ func (l *Line) Read() error {
 		} else {
 			l.Cut += int64(n)
 		}
+		if len(l.In) >= smallBuffer && !l.long.Load() {
+			l.long.Store(true)
+		}
 		if err == io.EOF {
 			l.reader = nil
+			if l.long.Load() {
+				l.long.Store(false)
+			}
 			if !l.heard.Load() {
 				l.heard.Store(true)
 				l.believe()

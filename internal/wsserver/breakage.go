@@ -42,9 +42,9 @@ func (b Breakage) String() string {
 }
 
 // cut ends a connection below the WebSocket.
-func (b Breakage) cut(w *Wire) {
+func (b Breakage) cut(w *wire) {
 	if b.Kind == Reset {
-		w.Reset()
+		w.reset()
 		return
 	}
 	_ = w.Close()

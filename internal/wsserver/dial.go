@@ -10,11 +10,12 @@ import (
 type Dial struct {
 	Delay  time.Duration
 	Refuse *Refusal
+	Answer []byte // instead of any HTTP of ours, and then a drop
 	First  *Breakage
 }
 
 // Over tells whether the dial ends here.
-func (d *Dial) Over() bool { return d.Refuse != nil || d.First != nil }
+func (d *Dial) Over() bool { return d.Refuse != nil || d.Answer != nil || d.First != nil }
 
 // Refusal is an answer to a dial other than the upgrade.
 type Refusal struct {
@@ -35,7 +36,18 @@ func (r Refusal) With(name, value string) Refusal {
 // HoldUp waits for as long as a dial is delayed; false when the request or the
 // host has ended meanwhile.
 func (h *Host) HoldUp(r *http.Request, d Dial) bool {
-	return d.Delay <= 0 || h.pause(r, d.Delay)
+	if d.Delay <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d.Delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.Context().Done():
+	case <-h.closed:
+	}
+	return false
 }
 
 // Disturb ends a dial as d says.
@@ -44,6 +56,8 @@ func (h *Host) Disturb(w http.ResponseWriter, r *http.Request, d Dial) {
 	case d.Refuse != nil:
 		maps.Copy(w.Header(), d.Refuse.Header)
 		http.Error(w, http.StatusText(d.Refuse.Status), d.Refuse.Status)
+	case d.Answer != nil:
+		h.hijack(w, func(wire *wire) { _, _ = wire.Conn.Write(d.Answer) })
 	case d.First == nil:
 	case d.First.Kind == Close:
 		h.AcceptAndClose(w, r, d.First.Code, d.First.Reason)
@@ -53,6 +67,6 @@ func (h *Host) Disturb(w http.ResponseWriter, r *http.Request, d Dial) {
 		case <-h.closed:
 		}
 	default:
-		h.Hijack(w, d.First.cut)
+		h.hijack(w, d.First.cut)
 	}
 }

@@ -1,6 +1,6 @@
 // Package wsserver is what the stand-ins for services with a WebSocket share:
 // how they are reached over TCP and through memory (Host), a session that can
-// be broken at any byte (Session, Wire, Breakage), faults that are planned for
+// be broken at any byte (Session, Breakage), faults that are planned for
 // a moment (Rules), and a history that tests look at and wait for (Journal).
 // What a service says and promises is its stand-in's own.
 //

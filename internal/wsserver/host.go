@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Host is where a stand-in is reached: over TCP, through memory, and as an
@@ -26,7 +25,7 @@ type Host struct {
 
 	mu      sync.Mutex
 	shut    bool
-	wires   map[*Wire]struct{}
+	wires   map[*wire]struct{}
 	servers []*http.Server
 	address net.Addr
 	memory  *pipes
@@ -38,7 +37,7 @@ func NewHost(name string, over error, handler http.Handler) *Host {
 	return &Host{
 		name: name, over: over, handler: handler,
 		closed: make(chan struct{}),
-		wires:  map[*Wire]struct{}{},
+		wires:  map[*wire]struct{}{},
 	}
 }
 
@@ -167,21 +166,8 @@ func (h *Host) Await(ctx context.Context, sessions []*Session) error {
 	return nil
 }
 
-// pause waits for d, or until the request or the host ends; false then.
-func (h *Host) pause(r *http.Request, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-	case <-h.closed:
-	}
-	return false
-}
-
 // adopt puts a wire on conn that Close closes too.
-func (h *Host) adopt(conn net.Conn, closing func(code int)) *Wire {
+func (h *Host) adopt(conn net.Conn, closing func(code int)) *wire {
 	w := newWire(conn, closing)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -193,7 +179,7 @@ func (h *Host) adopt(conn net.Conn, closing func(code int)) *Wire {
 }
 
 // release closes a wire, which may be nil, and forgets it.
-func (h *Host) release(w *Wire) {
+func (h *Host) release(w *wire) {
 	if w == nil {
 		return
 	}

@@ -38,17 +38,17 @@ type rule[M, A any] struct {
 	do A
 }
 
-// Plan adds a rule.
-func (r *Rules[M, A]) Plan(f *Fault[M], do A) {
-	r.prune()
-	*r = append(*r, rule[M, A]{f, do})
+// With returns r with one more rule.
+func (r Rules[M, A]) With(f *Fault[M], do A) Rules[M, A] {
+	return append(r.live(), rule[M, A]{f, do})
 }
 
-// Apply goes through the rules that fit m. It calls happened for each and then
-// do, until do says that there is nothing left to disturb.
-func (r *Rules[M, A]) Apply(m M, happened func(*Fault[M], M), do func(A) (over bool)) {
+// Apply goes through the rules that fit m. For each it calls happened and then
+// do, until do says that there is nothing left to disturb. It returns the rules
+// that can still apply.
+func (r Rules[M, A]) Apply(m M, happened func(*Fault[M], M), do func(A) (over bool)) Rules[M, A] {
 	used := false
-	for _, rule := range *r {
+	for _, rule := range r {
 		if !rule.happens(m) {
 			continue
 		}
@@ -59,11 +59,12 @@ func (r *Rules[M, A]) Apply(m M, happened func(*Fault[M], M), do func(A) (over b
 		}
 	}
 	if used {
-		r.prune()
+		return r.live()
 	}
+	return r
 }
 
-// prune drops the rules that cannot apply any more.
-func (r *Rules[M, A]) prune() {
-	*r = slices.DeleteFunc(*r, func(rule rule[M, A]) bool { return rule.Left == 0 })
+// live drops the rules that cannot apply any more.
+func (r Rules[M, A]) live() Rules[M, A] {
+	return slices.DeleteFunc(r, func(rule rule[M, A]) bool { return rule.Left == 0 })
 }

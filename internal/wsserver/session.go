@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ type Session struct {
 	mu        *sync.Mutex
 	readLimit int64
 	ws        *websocket.Conn // set, as wire, a moment after open
-	wire      *Wire
+	wire      *wire
 	wake      chan struct{} // has a token when the writer should look again
 	gone      chan struct{} // closed when the reader has ended
 
@@ -89,14 +90,14 @@ func (s *Session) Lasting() bool { return s.open && s.ending == nil }
 func (s *Session) Deaf() bool { return s.deaf }
 
 // Muted tells whether the session was broken with Mute. The caller holds mu.
-func (s *Session) Muted() bool { return s.wire != nil && s.wire.Muted() }
+func (s *Session) Muted() bool { return s.wire != nil && s.wire.muted() }
 
 // Silence is for how long no bytes have passed. The caller holds mu.
 func (s *Session) Silence() time.Duration {
 	if s.wire == nil {
 		return 0
 	}
-	return time.Since(s.wire.Passed())
+	return time.Since(s.wire.lastPass())
 }
 
 // Poke has the writer look again at what there is to send.
@@ -112,19 +113,19 @@ func (s *Session) Break(how Breakage) {
 	if !s.open {
 		return
 	}
-	if s.wire == nil {
-		s.early = append(s.early, how)
-		return
-	}
 	s.deaf = s.deaf || how.Kind != Freeze
 	if s.ending == nil && how.Kind != Mute && how.Kind != Freeze {
 		s.ending = &how
 	}
+	if s.wire == nil {
+		s.early = append(s.early, how)
+		return
+	}
 	switch how.Kind {
 	case Mute:
-		s.wire.Mute()
+		s.wire.silence()
 	case Freeze:
-		s.wire.Freeze()
+		s.wire.freeze()
 	case Drop, Reset:
 		how.cut(s.wire)
 	case Close:
@@ -138,9 +139,9 @@ func (s *Session) Break(how Breakage) {
 
 // Thaw ends a Freeze. The caller holds mu.
 func (s *Session) Thaw() {
-	s.early = nil
+	s.early = slices.DeleteFunc(s.early, func(how Breakage) bool { return how.Kind == Freeze })
 	if s.wire != nil {
-		s.wire.Thaw()
+		s.wire.unfreeze()
 	}
 	s.Poke()
 }
@@ -149,7 +150,7 @@ func (s *Session) Thaw() {
 // fails the WebSocket library has answered, and the session is released with
 // its error as the detail.
 func (s *Session) Serve(h *Host, w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions) {
-	ws, wire, err := h.accept(w, r, opts, s.begin, s.closing)
+	ws, wire, err := h.accept(w, r, opts, s.Begin, s.closing)
 	defer h.release(wire)
 	if err != nil {
 		s.release(End{CodeAbnormal, false, err.Error()})
@@ -186,7 +187,8 @@ func (s *Session) Serve(h *Host, w http.ResponseWriter, r *http.Request, opts *w
 	}
 }
 
-func (s *Session) begin() {
+// Begin opens the session, as Serve does once the upgrade is certain.
+func (s *Session) Begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = true

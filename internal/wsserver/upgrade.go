@@ -13,7 +13,7 @@ import (
 // closing before a close frame leaves.
 func (h *Host) accept(
 	w http.ResponseWriter, r *http.Request, opts *websocket.AcceptOptions, begin func(), closing func(code int),
-) (*websocket.Conn, *Wire, error) {
+) (*websocket.Conn, *wire, error) {
 	up := &upgrade{ResponseWriter: w, h: h, begin: begin, closing: closing}
 	ws, err := websocket.Accept(up, r, opts)
 	return ws, up.wire, err
@@ -25,7 +25,7 @@ type upgrade struct {
 	h       *Host
 	begin   func()
 	closing func(code int)
-	wire    *Wire
+	wire    *wire
 }
 
 // WriteHeader sees that the library is content with the request; what it
@@ -57,8 +57,8 @@ func (h *Host) AcceptAndClose(w http.ResponseWriter, r *http.Request, code int, 
 	}
 }
 
-// Hijack takes the connection from HTTP, has f use it, and closes it.
-func (h *Host) Hijack(w http.ResponseWriter, f func(*Wire)) {
+// hijack takes the connection from HTTP, has f use it, and closes it.
+func (h *Host) hijack(w http.ResponseWriter, f func(*wire)) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotImplemented)

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Wire is the server's end of a connection, below the WebSocket. It lets one
+// wire is the server's end of a connection, below the WebSocket. It lets one
 // writer on at a time, knows when bytes last passed, sees close frames leave,
 // and can be cut off from the network without the WebSocket above knowing.
-type Wire struct {
+type wire struct {
 	net.Conn
 	closing func(code int) // called before a close frame goes out; may be nil
 	passed  atomic.Int64   // when bytes last went either way, in ns
@@ -27,8 +27,8 @@ type Wire struct {
 	thaw chan struct{} // not nil while frozen
 }
 
-func newWire(conn net.Conn, closing func(code int)) *Wire {
-	w := &Wire{Conn: conn, closing: closing, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+func newWire(conn net.Conn, closing func(code int)) *wire {
+	w := &wire{Conn: conn, closing: closing, turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	w.pass()
 	return w
 }
@@ -36,7 +36,7 @@ func newWire(conn net.Conn, closing func(code int)) *Wire {
 // Write writes p, which begins with a frame: data is written frame by frame,
 // and the WebSocket library flushes each control frame by itself. So a close
 // frame is seen here, at the last moment before the client can know of it.
-func (w *Wire) Write(p []byte) (int, error) {
+func (w *wire) Write(p []byte) (int, error) {
 	select {
 	case w.turn <- struct{}{}:
 	case <-w.closed:
@@ -53,13 +53,13 @@ func (w *Wire) Write(p []byte) (int, error) {
 		}
 		w.closing(code)
 	}
-	if w.Muted() {
+	if w.muted() {
 		return len(p), nil
 	}
 	n, err := w.Conn.Write(p)
 	if err == nil {
 		w.pass()
-	} else if w.Muted() && !w.isShut() {
+	} else if w.muted() && !w.isShut() {
 		return len(p), nil // the end of the peer is not heard of any more
 	}
 	return n, err
@@ -67,13 +67,13 @@ func (w *Wire) Write(p []byte) (int, error) {
 
 // Read reads for the WebSocket. A muted wire takes all in and hands nothing
 // on, not even the end: so it is with a peer whose packets get lost.
-func (w *Wire) Read(p []byte) (int, error) {
+func (w *wire) Read(p []byte) (int, error) {
 	for {
 		n, err := w.Conn.Read(p)
 		if !w.passable() {
 			return 0, net.ErrClosed
 		}
-		if !w.Muted() {
+		if !w.muted() {
 			w.pass()
 			return n, err
 		}
@@ -84,13 +84,13 @@ func (w *Wire) Read(p []byte) (int, error) {
 	}
 }
 
-func (w *Wire) pass() { w.passed.Store(time.Now().UnixNano()) }
+func (w *wire) pass() { w.passed.Store(time.Now().UnixNano()) }
 
-// Passed is when bytes last went either way, control frames included.
-func (w *Wire) Passed() time.Time { return time.Unix(0, w.passed.Load()) }
+// lastPass is when bytes last went either way, control frames included.
+func (w *wire) lastPass() time.Time { return time.Unix(0, w.passed.Load()) }
 
 // passable waits while the wire is frozen; false when it was closed meanwhile.
-func (w *Wire) passable() bool {
+func (w *wire) passable() bool {
 	for {
 		w.mu.Lock()
 		thaw := w.thaw
@@ -107,7 +107,7 @@ func (w *Wire) passable() bool {
 }
 
 // Close implements net.Conn.
-func (w *Wire) Close() error {
+func (w *wire) Close() error {
 	w.mu.Lock()
 	first := !w.shut
 	w.shut = true
@@ -118,43 +118,43 @@ func (w *Wire) Close() error {
 	return w.Conn.Close()
 }
 
-// Reset closes such that the peer sees a reset, where the network has one.
-func (w *Wire) Reset() {
+// reset closes such that the peer sees a reset, where the network has one.
+func (w *wire) reset() {
 	if tcp, ok := w.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = w.Close()
 }
 
-// CutOff tells whether nothing that is written now would arrive.
-func (w *Wire) CutOff() bool {
+// cutOff tells whether nothing that is written now would arrive.
+func (w *wire) cutOff() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.shut || w.mute || w.thaw != nil
 }
 
-func (w *Wire) isShut() bool {
+func (w *wire) isShut() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.shut
 }
 
-// Muted tells whether Mute was called.
-func (w *Wire) Muted() bool {
+// muted tells whether silence was called.
+func (w *wire) muted() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.mute
 }
 
-// Mute lets all vanish from now on, in both directions.
-func (w *Wire) Mute() {
+// silence lets all vanish from now on, in both directions.
+func (w *wire) silence() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mute = true
 }
 
-// Freeze holds up all reading and writing until Thaw or Close.
-func (w *Wire) Freeze() {
+// freeze holds up all reading and writing until unfreeze or Close.
+func (w *wire) freeze() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.thaw == nil {
@@ -162,8 +162,8 @@ func (w *Wire) Freeze() {
 	}
 }
 
-// Thaw ends a Freeze.
-func (w *Wire) Thaw() {
+// unfreeze ends a freeze.
+func (w *wire) unfreeze() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.thaw != nil {

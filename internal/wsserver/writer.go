@@ -64,7 +64,7 @@ func (s *Session) finish() {
 	how := s.ending
 	s.mu.Unlock()
 	if how != nil && how.Kind == Close {
-		if s.wire.CutOff() {
+		if s.wire.cutOff() {
 			// Nobody would hear the close frame, and nobody would answer.
 			s.release(End{how.Code, true, "closed by the server, unheard"})
 		} else {

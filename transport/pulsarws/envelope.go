@@ -81,7 +81,7 @@ func (e *envelope) scan(data []byte) error {
 	if _, err := e.dec.ReadToken(); err != nil {
 		return errNotJSON
 	}
-	if _, err := e.dec.ReadToken(); err != io.EOF {
+	if _, err := e.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errNotJSON
 	}
 	return nil

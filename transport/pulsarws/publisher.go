@@ -90,7 +90,9 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 		m.Payload = []byte{}
 	}
 	m.Key = p.publisher.key(e)
-	if !e.Time.IsZero() {
+	if e.Time.UnixMilli() > 0 && e.Time.Year() <= 9999 {
+		// On an earlier time the service ends the connection. The property
+		// ce_time has it all the same.
 		m.EventTime = e.Time.Format(time.RFC3339Nano)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.publisher.sendTimeout, errSendTimeout)
@@ -106,7 +108,7 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 	}
 }
 
-var errSendTimeout = errors.New("pulsarws: the service has not confirmed the message in time")
+var errSendTimeout = errors.New("the service has not confirmed the message in time")
 
 func propertiesOf(e *eds.Event) map[string]string {
 	all := maps.Clone(e.Attributes)
@@ -277,11 +279,23 @@ func (c *producer) replies() error {
 		if json.Unmarshal(c.In, &reply) != nil || reply.Result == "" {
 			continue // whatever it is, it answers nothing
 		}
-		if r, ok := c.forget(reply.Context); ok {
+		if r, ok := c.meant(reply.Context, reply.Result); ok {
 			c.Prove()
-			r.reply <- verdict(reply.Result, reply.ErrorMsg)
+			r.reply <- c.verdict(reply.Result, reply.ErrorMsg)
 		}
 	}
+}
+
+// meant returns the request that a reply is for. To what it cannot read the
+// service replies without a context, which tells as long as only one waits.
+func (c *producer) meant(id, result string) (request, bool) {
+	c.mu.Lock()
+	if id == "" && result != sent && len(c.waiting) == 1 {
+		for id = range c.waiting {
+		}
+	}
+	c.mu.Unlock()
+	return c.forget(id)
 }
 
 // lost fails all that waits.
@@ -319,11 +333,11 @@ const (
 )
 
 // verdict makes an error of a reply.
-func verdict(result, message string) error {
+func (c *producer) verdict(result, message string) error {
 	if result == sent {
 		return nil
 	}
-	err := fmt.Errorf("pulsarws: the service answered %s: %s", wslink.Spoken(result, ""), wslink.Spoken(message, ""))
+	err := fmt.Errorf("pulsarws: the service answered %s: %s", wslink.Spoken(result, c.Key), wslink.Spoken(message, c.Key))
 	if result == unreadableSend || result == badPayload {
 		return eds.Permanent(err)
 	}

@@ -23,9 +23,16 @@ import (
 
 // standIn is a Pulsar with one topic, for a bubble.
 type standIn struct {
-	t testing.TB
+	t tester
 	*pulsartest.Server
 	names map[string]string // of messages, by id
+}
+
+// tester is a testing.TB or a *rapid.T.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Errorf(format string, args ...any)
 }
 
 func newStandIn(t testing.TB, opts ...pulsartest.Option) *standIn {
@@ -274,6 +281,7 @@ func TestReaderGoesOnWithoutSaves(t *testing.T) {
 			ackIt(t, r, got[0])
 		}
 		until(t, r, time.Hour)
+		synctest.Wait()
 		if store.saves < 5 {
 			t.Errorf("%d saves were tried", store.saves)
 		}

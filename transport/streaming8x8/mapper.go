@@ -58,7 +58,7 @@ func NewMapper(opts ...MapperOption) pulsarws.Mapper {
 }
 
 func (m mapper) mapMessage(msg *pulsarws.Message, e *eds.Event) error {
-	s := scanners.Get().(*scanner)
+	s := scanners.Get().(*scanner) //nolint:forcetypeassert // the pool holds nothing else
 	defer s.free()
 	var b body
 	if err := s.scan(msg.Payload, &b); err != nil {

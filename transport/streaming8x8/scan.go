@@ -35,7 +35,7 @@ func (s *scanner) scan(payload []byte, b *body) error {
 	if s.dec.PeekKind() != '{' || s.body(b) != nil {
 		return errNoObject
 	}
-	if _, err := s.dec.ReadToken(); err != io.EOF {
+	if _, err := s.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errNoObject // something follows
 	}
 	return nil

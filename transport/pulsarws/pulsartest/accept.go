@@ -1,12 +1,9 @@
 package pulsartest
 
 import (
-	"bufio"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -41,13 +38,11 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, t, refused)
 		return
 	}
-	ws, wire, err := s.accept(w, r, c)
-	if err != nil {
-		c.release(codeAbnormal, err.Error())
-		return
-	}
-	defer s.forget(wire)
-	c.serve(ws, wire)
+	c.Serve(s.host, w, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // the service has no origin rule
+		// Accepted, and made use of by the client alone.
+		CompressionMode: websocket.CompressionNoContextTakeover,
+	})
 }
 
 func checkSize(r *http.Request) *refusal {
@@ -84,11 +79,7 @@ func (s *Server) refuse(w http.ResponseWriter, t target, why *refusal) {
 // admit makes what the client asks for, or says why not. That comes before the
 // upgrade, as in the service: who is connected is subscribed.
 func (s *Server) admit(t target, q url.Values) (*session, *refusal) {
-	c := &session{
-		s: s, target: t,
-		wake: make(chan struct{}, 1), gone: make(chan struct{}),
-		delivered: map[string]delivery{},
-	}
+	c := newSession(s, t)
 	switch t.end {
 	case consumerEnd:
 		return c, s.admitConsumer(c, q)
@@ -96,74 +87,4 @@ func (s *Server) admit(t target, q url.Values) (*session, *refusal) {
 		return c, s.admitReader(c, q)
 	}
 	return c, s.admitProducer(c, q)
-}
-
-// accept upgrades a request, with our wire below the WebSocket.
-func (s *Server) accept(w http.ResponseWriter, r *http.Request, c *session) (*websocket.Conn, *wire, error) {
-	up := &upgrade{ResponseWriter: w, c: c}
-	ws, err := websocket.Accept(up, r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, // the service has no origin rule
-		// Accepted, and made use of by the client alone.
-		CompressionMode: websocket.CompressionNoContextTakeover,
-	})
-	return ws, up.wire, err
-}
-
-// upgrade is a ResponseWriter that puts a wire below what is hijacked.
-type upgrade struct {
-	http.ResponseWriter
-	c    *session
-	wire *wire
-}
-
-// WriteHeader sees that the library is content with the request; what it
-// writes here goes out with Hijack.
-func (u *upgrade) WriteHeader(status int) {
-	if status == http.StatusSwitchingProtocols {
-		u.c.begin()
-	}
-	u.ResponseWriter.WriteHeader(status)
-}
-
-// Hijack implements http.Hijacker. The library writes through the returned
-// bufio.Writer, so that must lead to the wire too.
-func (u *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(u.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	u.wire = newWire(conn, u.c.closing)
-	u.c.s.adopt(u.wire)
-	return u.wire, bufio.NewReadWriter(rw.Reader, bufio.NewWriter(u.wire)), nil
-}
-
-// adopt has Close close w too.
-func (s *Server) adopt(w *wire) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.wires[w] = struct{}{}
-	if s.shut {
-		_ = w.Close()
-	}
-}
-
-func (s *Server) forget(w *wire) {
-	_ = w.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.wires, w)
-}
-
-// begin opens the session, while the client cannot know of it yet: whoever has
-// dialed finds the server connected.
-func (c *session) begin() {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	c.open = true
-	c.began = time.Now()
-	c.s.sessions[c] = struct{}{}
-	c.s.record(c.note(Record{Op: OpConnect, Detail: string(c.target.end)}))
-	if c.target.end != producerEnd && !c.pull {
-		c.ask(1)
-	}
 }

@@ -3,14 +3,15 @@ package pulsartest
 import (
 	"bytes"
 	"fmt"
-	"net/http"
 	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // DialAction is what a fault does to a dial. A Breakage is one too.
 type DialAction interface {
 	fmt.Stringer
-	dial(*dialing)
+	dial(*wsserver.Dial)
 }
 
 // DeliverAction is what a fault does to a delivery. A Breakage is one too.
@@ -25,13 +26,6 @@ type CommandAction interface {
 	command(*incoming)
 }
 
-// dialing is what the faults make of a dial.
-type dialing struct {
-	delay  time.Duration
-	refuse *Refusal
-	first  *Breakage
-}
-
 // outgoing is what the faults make of a delivery.
 type outgoing struct {
 	op        byte
@@ -40,11 +34,11 @@ type outgoing struct {
 	cut       int // the byte of the frame before which the connection drops; -1
 	rewrites  []func([]byte) []byte
 	lost      bool
-	first     *Breakage
+	first     *wsserver.Breakage
 }
 
 func (o *outgoing) edited() bool {
-	return o.op != opText || o.copies != 1 || o.fragments != 1 || o.cut >= 0 || len(o.rewrites) > 0
+	return o.op != wsserver.Text || o.copies != 1 || o.fragments != 1 || o.cut >= 0 || len(o.rewrites) > 0
 }
 
 // incoming is what the faults make of a command.
@@ -52,32 +46,22 @@ type incoming struct {
 	delay time.Duration
 	lost  bool
 	fail  string // of a producer's message
-	first *Breakage
+	first *wsserver.Breakage
 }
 
 // Refusal is made by Refuse.
-type Refusal struct {
-	status int
-	header http.Header
-}
+type Refusal struct{ answer wsserver.Refusal }
 
 // Refuse answers a dial with an HTTP status instead of the upgrade.
-func Refuse(status int) Refusal { return Refusal{status: status} }
+func Refuse(status int) Refusal { return Refusal{wsserver.Refusal{Status: status}} }
 
 // With adds a header to the answer, such as Retry-After or Location.
-func (r Refusal) With(name, value string) Refusal {
-	r.header = r.header.Clone()
-	if r.header == nil {
-		r.header = http.Header{}
-	}
-	r.header.Add(name, value)
-	return r
-}
+func (r Refusal) With(name, value string) Refusal { return Refusal{r.answer.With(name, value)} }
 
 // String names the refusal, as the history does.
-func (r Refusal) String() string { return fmt.Sprintf("refuse %d", r.status) }
+func (r Refusal) String() string { return fmt.Sprintf("refuse %d", r.answer.Status) }
 
-func (r Refusal) dial(d *dialing) { d.refuse = &r }
+func (r Refusal) dial(d *wsserver.Dial) { d.Refuse = &r.answer }
 
 // Pause is made by Delay.
 type Pause struct{ d time.Duration }
@@ -90,7 +74,7 @@ func Delay(d time.Duration) Pause { return Pause{d} }
 // String names the action, as the history does.
 func (p Pause) String() string { return "delay " + p.d.String() }
 
-func (p Pause) dial(d *dialing) { d.delay += p.d }
+func (p Pause) dial(d *wsserver.Dial) { d.Delay += p.d }
 
 func (p Pause) command(in *incoming) { in.delay += p.d }
 
@@ -163,5 +147,5 @@ func Replace(data []byte) DeliverAction {
 
 // Binary sends the envelope as a binary message.
 func Binary() DeliverAction {
-	return edit{"binary", func(o *outgoing) { o.op = opBinary }}
+	return edit{"binary", func(o *outgoing) { o.op = wsserver.Binary }}
 }

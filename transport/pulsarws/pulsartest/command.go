@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // Command is a kind of message from a client.
@@ -175,8 +177,8 @@ func (c *session) answerEnd() {
 }
 
 func (c *session) reply(data []byte) {
-	c.out = append(c.out, appendFrame(nil, opText, true, data))
-	c.poke()
+	c.out = append(c.out, wsserver.AppendFrame(nil, wsserver.Text, true, data))
+	c.Poke()
 }
 
 // unsubscribe deletes the subscription. The WebSocket stays open, and silent.
@@ -194,6 +196,6 @@ func (c *session) unsubscribe() {
 		m.sub.stop()
 		delete(m.sub.t.subs, m.sub.name)
 	}
-	c.queue = fifo[*hold]{}
+	c.queue = wsserver.FIFO[*hold]{}
 	c.s.record(c.note(Record{Op: OpUnsubscribe}))
 }

@@ -40,7 +40,7 @@ func (sub *subscription) ring() {
 	s := sub.t.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.shut {
+	if s.host.Closed() {
 		return
 	}
 	for len(sub.delayed) > 0 && !time.Now().Before(sub.delayed[0].DeliverAt) {

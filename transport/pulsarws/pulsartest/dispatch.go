@@ -76,7 +76,7 @@ func (sub *subscription) pause(d time.Duration) {
 		s := sub.t.s
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if sub.settle == this && !s.shut {
+		if sub.settle == this && !s.host.Closed() {
 			sub.settle = nil
 			sub.dispatch()
 		}

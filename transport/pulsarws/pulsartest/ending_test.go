@@ -186,6 +186,10 @@ func TestBreak(t *testing.T) {
 					t.Errorf("%s: ended with %d", how, got)
 				}
 			}
+			// The client may hear of a drop before the server's reader does.
+			if err := s.WaitConnected(t.Context(), 0); err != nil {
+				t.Error(err)
+			}
 			dial(t, s, consumerPath("sub", ""))
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // Moment is when a fault could happen: at a dial, at a delivery, or at a
@@ -20,13 +22,13 @@ type Moment struct {
 type Limit func(*Fault)
 
 // Times lets the fault happen n times instead of once.
-func Times(n int) Limit { return func(f *Fault) { f.left = max(n, 0) } }
+func Times(n int) Limit { return func(f *Fault) { f.plan.Left = max(n, 0) } }
 
 // Always lets the fault happen each time.
-func Always() Limit { return func(f *Fault) { f.left = -1 } }
+func Always() Limit { return func(f *Fault) { f.plan.Left = -1 } }
 
 // Skip lets the first n moments that fit pass unharmed.
-func Skip(n int) Limit { return func(f *Fault) { f.skip = n } }
+func Skip(n int) Limit { return func(f *Fault) { f.plan.Skip = n } }
 
 // ForMessage restricts the fault to deliveries and answers of this message.
 func ForMessage(id string) Limit { return When(func(m Moment) bool { return m.MessageID == id }) }
@@ -35,32 +37,26 @@ func ForMessage(id string) Limit { return When(func(m Moment) bool { return m.Me
 // called with the server's lock held: it must be quick and must not call the
 // server.
 func When(fits func(Moment) bool) Limit {
-	return func(f *Fault) { f.fits = append(f.fits, fits) }
+	return func(f *Fault) { f.plan.Fits = append(f.plan.Fits, fits) }
 }
 
 // Fault is a disturbance that was planned.
 type Fault struct {
 	s    *Server
-	name string
-
-	// Guarded by Server.mu.
-	fits  []func(Moment) bool
-	skip  int
-	left  int // negative: no end
-	count int
+	plan wsserver.Fault[Moment] // guarded by Server.mu
 }
 
 // Count tells how often the fault happened.
 func (f *Fault) Count() int {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	return f.count
+	return f.plan.Count
 }
 
 // Wait waits until the fault happened n times.
 func (f *Fault) Wait(ctx context.Context, n int) error {
-	return f.s.wait(ctx, func(Record) bool { return f.count >= n }, func() string {
-		return fmt.Sprintf("fault %q happened %d times, not %d", f.name, f.count, n)
+	return f.s.journal.Wait(ctx, func() bool { return f.plan.Count >= n }, func() string {
+		return fmt.Sprintf("fault %q happened %d times, not %d", f, f.plan.Count, n)
 	})
 }
 
@@ -68,94 +64,49 @@ func (f *Fault) Wait(ctx context.Context, n int) error {
 func (f *Fault) Cancel() {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	f.left = 0
+	f.plan.Left = 0
 }
 
 // String names the fault, as the history does.
-func (f *Fault) String() string { return f.name }
+func (f *Fault) String() string { return f.plan.Name }
 
-// faults are what is planned. Rules apply in the order in which they were
-// planned, up to the first that leaves nothing to disturb.
-type faults struct {
-	onDial    []rule[DialAction]
-	onSend    []rule[DeliverAction]
-	onCommand []rule[CommandAction]
-}
-
-type rule[A any] struct {
-	*Fault
-	do A
-}
+// rules are what is planned for dials, deliveries or commands.
+type rules[A any] = wsserver.Rules[Moment, A]
 
 // OnDial plans a fault for the next dial that fits, before the server looks at
 // anything but the path.
 func (s *Server) OnDial(do DialAction, limits ...Limit) *Fault {
-	return plan(s, &s.faults.onDial, "dial", do, limits)
+	return plan(s, &s.onDial, "dial", do, limits)
 }
 
 // OnDeliver plans a fault for the next message that is delivered. The service
 // counts it as delivered all the same.
 func (s *Server) OnDeliver(do DeliverAction, limits ...Limit) *Fault {
-	return plan(s, &s.faults.onSend, "deliver", do, limits)
+	return plan(s, &s.onSend, "deliver", do, limits)
 }
 
 // OnCommand plans a fault for the next command of a kind that arrives.
 func (s *Server) OnCommand(kind Command, do CommandAction, limits ...Limit) *Fault {
 	ofKind := When(func(m Moment) bool { return m.Command == kind })
-	return plan(s, &s.faults.onCommand, string(kind), do, append([]Limit{ofKind}, limits...))
+	return plan(s, &s.onCommand, string(kind), do, append([]Limit{ofKind}, limits...))
 }
 
-func plan[A fmt.Stringer](s *Server, rules *[]rule[A], where string, do A, limits []Limit) *Fault {
-	f := &Fault{s: s, name: where + " " + do.String(), left: 1}
+func plan[A fmt.Stringer](s *Server, rules *rules[A], where string, do A, limits []Limit) *Fault {
+	f := &Fault{s: s, plan: wsserver.Fault[Moment]{Name: where + " " + do.String(), Left: 1}}
 	for _, limit := range limits {
 		limit(f)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*rules = append(remaining(*rules), rule[A]{f, do})
+	*rules = rules.With(&f.plan, do)
 	return f
 }
 
-// remaining returns the rules that can still apply.
-func remaining[A any](rules []rule[A]) []rule[A] {
-	return slices.DeleteFunc(rules, func(r rule[A]) bool { return r.left == 0 })
-}
-
-// apply goes through the rules that fit m, until do says that there is nothing
-// left to disturb. The caller holds mu.
-func apply[A any](s *Server, rules *[]rule[A], m Moment, do func(A) (over bool)) {
-	used := false
-	for _, r := range *rules {
-		if !r.happens(s, m) {
-			continue
-		}
-		used = used || r.left == 0
-		if do(r.do) {
-			break
-		}
-	}
-	if used {
-		*rules = remaining(*rules)
-	}
-}
-
-// happens tells whether f applies to m, and counts it.
-func (f *Fault) happens(s *Server, m Moment) bool {
-	if f.left == 0 || slices.ContainsFunc(f.fits, func(fits func(Moment) bool) bool { return !fits(m) }) {
-		return false
-	}
-	if f.skip > 0 {
-		f.skip--
-		return false
-	}
-	if f.left > 0 {
-		f.left--
-	}
-	f.count++
+// happened records a fault. The caller holds mu.
+func (s *Server) happened(f *wsserver.Fault[Moment], m Moment) {
 	s.record(Record{
-		Op: OpFault, Conn: m.Conn, Topic: m.Topic, Subscription: m.Subscription, MessageID: m.MessageID, Detail: f.name,
+		Op: OpFault, Conn: m.Conn, Topic: m.Topic, Subscription: m.Subscription, MessageID: m.MessageID, Detail: f.Name,
 	})
-	return true
 }
 
 // live returns the open sessions by their number. The caller holds mu.

@@ -3,6 +3,8 @@ package pulsartest
 import (
 	"strings"
 	"testing"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // FuzzCommand feeds a session what a client could send, and checks that the
@@ -18,10 +20,15 @@ func FuzzCommand(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind int, data []byte) {
-		s := NewServer()
+		bad := 0
+		s := NewServer(IdleTimeout(0), OnRecord(func(r Record) {
+			if r.Op == OpBadCommand {
+				bad++
+			}
+		}))
 		defer s.Close()
-		c := &session{s: s, open: true, delivered: map[string]delivery{}, wake: make(chan struct{}, 1), gone: make(chan struct{})}
-		c.target = target{end: consumerEnd, topic: "persistent://a/b/c", subscription: "sub"}
+		c := newSession(s, target{end: consumerEnd, topic: "persistent://a/b/c", subscription: "sub"})
+		c.Session.Begin()
 		c.params = params{kind: []Type{Exclusive, Shared, KeyShared, Exclusive}[kind&3], durable: true, queue: 4, earliest: true}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -29,33 +36,30 @@ func FuzzCommand(f *testing.F) {
 		if kind&3 == 3 {
 			c.produces = top
 			c.publish(data)
-			if end := top.end(); end > 1 || end+int64(len(c.out)) == 0 && len(c.early) == 0 {
+			if end := top.end(); end > 1 || end+int64(len(c.out)) == 0 && c.Lasting() {
 				t.Fatalf("%q: %d messages, %d replies", data, end, len(c.out))
 			}
 			return
 		}
 		c.pull = kind&4 != 0
 		c.max = 4
-		s.sessions[c] = struct{}{}
 		for range 3 {
 			if _, err := top.append(Message{}, nil, 0); err != nil {
 				t.Fatal(err)
 			}
 		}
 		c.subscribe(top)
-		c.ask(1)
-		_, _ = c.collect(nil)
+		_, _, _ = c.Collect(nil)
 		sub := top.subs["sub"]
 		c.command(data)
-		_, _ = c.collect(nil)
+		_, _, _ = c.Collect(nil)
 		if backlog := sub.backlog(); backlog < 2 || backlog > 3 {
 			t.Fatalf("%q: backlog %d", data, backlog)
 		}
-		if len(c.early) > 1 {
-			t.Fatalf("%q: ended %d times", data, len(c.early))
+		if bad > 1 {
+			t.Fatalf("%q: bad in %d ways", data, bad)
 		}
-		c.open = false
-		c.leave()
+		c.Release(wsserver.End{})
 		if n := len(sub.held); n != 0 {
 			t.Fatalf("%q: %d messages are held by nobody", data, n)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // Topic is a look at, and a hand on, one topic of a Server.
@@ -162,10 +164,10 @@ func (t *Topic) Unacked(subscription string) []string {
 // Send sends a text message of any content to each live consumer and reader of
 // the topic, ahead of the messages that wait, and returns how many there are.
 // It belongs to no message and counts in no window.
-func (t *Topic) Send(data []byte) int { return t.send(opText, data) }
+func (t *Topic) Send(data []byte) int { return t.send(wsserver.Text, data) }
 
 // SendBinary is as Send, for a binary message.
-func (t *Topic) SendBinary(data []byte) int { return t.send(opBinary, data) }
+func (t *Topic) SendBinary(data []byte) int { return t.send(wsserver.Binary, data) }
 
 func (t *Topic) send(op byte, data []byte) (n int) {
 	t.s.mu.Lock()
@@ -173,8 +175,8 @@ func (t *Topic) send(op byte, data []byte) (n int) {
 	for _, c := range t.s.live() {
 		of := func(m *member) bool { return slices.Contains(t.s.leaves(t.name), m.sub.t) }
 		if slices.ContainsFunc(c.members, of) {
-			c.out = append(c.out, appendFrame(nil, op, true, data))
-			c.poke()
+			c.out = append(c.out, wsserver.AppendFrame(nil, op, true, data))
+			c.Poke()
 			n++
 		}
 	}

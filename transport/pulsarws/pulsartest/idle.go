@@ -2,20 +2,21 @@ package pulsartest
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // ping sends a ping, now and then. It runs on the goroutine of c.pinging.
 func (c *session) ping() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	if !c.open || c.ending != nil {
+	if !c.Lasting() {
 		return
 	}
-	c.out = append(c.out, appendFrame(nil, opPing, true, []byte("PING")))
-	c.poke()
+	c.out = append(c.out, wsserver.AppendFrame(nil, wsserver.Ping, true, []byte("PING")))
+	c.Poke()
 	c.pinging.Reset(c.s.conf.ping)
 }
 
@@ -25,17 +26,13 @@ func (c *session) watch() {
 	limit := c.s.conf.idle
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	if !c.open || c.ending != nil || limit == 0 {
+	if !c.Lasting() {
 		return
 	}
-	silent := time.Since(time.Unix(0, c.wire.passed.Load()))
+	silent := c.Silence()
 	if silent >= limit {
-		c.end(Close(int(websocket.StatusGoingAway),
-			fmt.Sprintf("java.util.concurrent.TimeoutException: Idle timeout expired: %d/%d ms", silent.Milliseconds(), limit.Milliseconds())))
-		return
-	}
-	if c.idle == nil {
-		c.idle = time.AfterFunc(limit-silent, c.watch)
+		c.Break(Close(int(websocket.StatusGoingAway),
+			fmt.Sprintf("java.util.concurrent.TimeoutException: Idle timeout expired: %d/%d ms", silent.Milliseconds(), limit.Milliseconds())).how)
 		return
 	}
 	c.idle.Reset(limit - silent)

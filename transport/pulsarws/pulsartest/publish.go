@@ -36,7 +36,7 @@ func (s *Server) take(name string, m Message, envelope []byte) (string, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.shut {
+	if s.host.Closed() {
 		return "", ErrClosed
 	}
 	taken, err := s.open(full, true).route(m.Key).append(m, envelope, 0)

@@ -106,44 +106,11 @@ func (r Record) String() string {
 }
 
 // History returns the records so far, as far back as Retain reaches.
-func (s *Server) History() []Record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.history.all()
-}
+func (s *Server) History() []Record { return s.journal.History() }
 
-// record appends r. The caller holds mu and has made the change that r tells
-// of, since waiters look at the state now.
+// record adds r to the history. The caller holds mu and has made the change
+// that r tells of, since waiters look at the state now.
 func (s *Server) record(r Record) {
-	s.seq++
-	if s.conf.retain > 0 || s.conf.onRecord != nil || len(s.waiters) > 0 {
-		r.Seq, r.Time = s.seq, time.Now()
-	}
-	s.history.add(r)
-	if s.conf.onRecord != nil {
-		s.conf.onRecord(r)
-	}
-	s.notify(r)
-}
-
-// past holds the newest records; limit is how many at least.
-type past struct {
-	limit   int
-	records []Record
-}
-
-// add appends r. Up to twice the limit stay, so that moving them costs little.
-func (p *past) add(r Record) {
-	if p.limit == 0 {
-		return
-	}
-	if len(p.records) >= 2*p.limit {
-		n := copy(p.records, p.records[len(p.records)-p.limit+1:])
-		p.records = p.records[:n]
-	}
-	p.records = append(p.records, r)
-}
-
-func (p *past) all() []Record {
-	return append([]Record(nil), p.records[max(len(p.records)-p.limit, 0):]...)
+	r.Seq, r.Time = s.journal.Next()
+	s.journal.Add(r)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
 // delivery is what the proxy remembers under the text of an id.
@@ -26,7 +28,7 @@ type due struct {
 
 // dues are in the order of their times, since all wait for equally long.
 type dues struct {
-	fifo[due]
+	wsserver.FIFO[due]
 	timer *time.Timer
 }
 
@@ -35,8 +37,8 @@ func (q *dues) add(c *session, d due, after time.Duration) {
 	if after == 0 {
 		return
 	}
-	q.push(d)
-	if q.len() > 1 {
+	q.Push(d)
+	if q.Len() > 1 {
 		return
 	}
 	if q.timer == nil {
@@ -51,13 +53,17 @@ func (c *session) fall(q *dues) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !c.open {
+	if !c.Open() {
 		return
 	}
 	now := time.Now()
 	touched := map[*member]int{}
-	for q.len() > 0 && !now.Before(q.items[q.head].at) {
-		d, _ := q.pop()
+	for {
+		d, ok := q.Peek()
+		if !ok || now.Before(d.at) {
+			break
+		}
+		q.Pop()
 		h := d.sub.held[d.entry]
 		if h == nil || h.by.c != c || d.h != nil && (d.h != h || h.answered) {
 			// An exclusive consumer goes back for a message that is done, too.
@@ -78,8 +84,8 @@ func (c *session) fall(q *dues) {
 		d.sub.giveBack(h)
 		touched[h.by]++
 	}
-	if q.len() > 0 {
-		q.timer.Reset(q.items[q.head].at.Sub(now))
+	if d, ok := q.Peek(); ok {
+		q.timer.Reset(d.at.Sub(now))
 	}
 	why := "a negative acknowledgement"
 	if q == &c.overdue {

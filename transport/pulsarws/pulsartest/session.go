@@ -1,50 +1,32 @@
 package pulsartest
 
 import (
-	"bytes"
-	"context"
 	"time"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
 )
 
-const (
-	// readLimit is the size of a message from the client above which it is
-	// refused with 1009 (webSocketMaxTextFrameSize).
-	readLimit = 1 << 20
-	// batchBytes is about how much is written at once.
-	batchBytes = 64 << 10
-	// closeGrace is how long a writer that is stuck may hold up a close frame,
-	// as long as the WebSocket library waits for one to be written.
-	closeGrace = 5 * time.Second
-)
+// readLimit is the size of a message from the client above which it is refused
+// with 1009 (webSocketMaxTextFrameSize).
+const readLimit = 1 << 20
 
 // session is one WebSocket, with the consumer, reader or producer inside of the
-// proxy that it stands for. One goroutine reads (that of the HTTP request), one
-// writes; nobody else does either, but for the answers of the WebSocket library
-// to control frames.
+// proxy that it stands for.
 type session struct {
+	*wsserver.Session
 	s      *Server
 	n      int
 	target target
 	params params
-	ws     *websocket.Conn // set, as wire, a moment after open
-	wire   *wire
-	wake   chan struct{} // has a token when the writer should look again
-	gone   chan struct{} // closed when the reader has ended
 
 	// Guarded by Server.mu.
-	open     bool // between the upgrade and the release
-	released bool
-	began    time.Time
-	early    []Breakage // that came before there was a wire
-	ending   *Breakage  // how the server ends it; nil while it does not
-	deaf     bool       // a Breakage was decided on: what arrives now is too late
-	out      [][]byte   // frames that go ahead of messages
-	idle     *time.Timer
-	pinging  *time.Timer
-	grace    *time.Timer
+	began   time.Time // zero until the upgrade
+	out     [][]byte  // frames that go ahead of messages
+	idle    *time.Timer
+	pinging *time.Timer
 
 	produces *topic // of a producer
 
@@ -59,6 +41,12 @@ type session struct {
 	overdue   dues // of ackTimeoutMillis
 }
 
+func newSession(s *Server, t target) *session {
+	c := &session{s: s, target: t, delivered: map[string]delivery{}}
+	c.Session = wsserver.NewSession(c, &s.mu, readLimit)
+	return c
+}
+
 // note adds to a record which session it is about.
 func (c *session) note(r Record) Record {
 	r.Conn = c.n
@@ -71,78 +59,37 @@ func (c *session) note(r Record) Record {
 	return r
 }
 
-func (c *session) poke() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+// Begin starts the inner consumer or reader.
+func (c *session) Begin() {
+	c.began = time.Now()
+	c.s.sessions[c] = struct{}{}
+	c.s.record(c.note(Record{Op: OpConnect, Detail: string(c.target.end)}))
+	if c.target.end != producerEnd && !c.pull {
+		c.ask(1)
+	}
+	if every := c.s.conf.ping; every > 0 {
+		c.pinging = time.AfterFunc(every, c.ping)
+	}
+	if limit := c.s.conf.idle; limit > 0 {
+		c.idle = time.AfterFunc(limit, c.watch)
 	}
 }
 
-// serve runs the session until it ends.
-func (c *session) serve(ws *websocket.Conn, wire *wire) {
-	s := c.s
-	s.mu.Lock()
-	c.ws, c.wire = ws, wire
-	for _, how := range c.early {
-		c.end(how)
-	}
-	if s.conf.ping > 0 && c.open {
-		c.pinging = time.AfterFunc(s.conf.ping, c.ping)
-	}
-	s.mu.Unlock()
-	c.watch()
-
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		c.write()
-	}()
-	err := c.listen()
-	code := int(websocket.CloseStatus(err))
-	if code < 0 {
-		code = codeAbnormal
-	}
-	// After a close frame this comes too late to matter, unless the answer to
-	// it could not be written.
-	c.release(code, "")
-	close(c.gone)
-	_ = ws.CloseNow()
-	<-ended
-}
-
-// listen takes in messages until the connection ends.
-func (c *session) listen() error {
-	c.ws.SetReadLimit(readLimit)
-	var buf bytes.Buffer
-	for {
-		// No context: its end would close the connection in a way of its own.
-		kind, r, err := c.ws.Reader(context.Background())
-		if err != nil {
-			return err
-		}
-		buf.Reset()
-		if _, err := buf.ReadFrom(r); err != nil {
-			return err
-		}
-		c.receive(kind, buf.Bytes())
-	}
-}
-
-// receive takes in one message.
-func (c *session) receive(kind websocket.MessageType, data []byte) {
+// Receive takes in one message.
+func (c *session) Receive(kind websocket.MessageType, data []byte) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !c.open || c.deaf || c.ending != nil:
-		if c.open {
+	case !c.Open() || c.Deaf():
+		if c.Open() {
 			s.record(c.note(Record{Op: OpCommandLost}))
 		}
 	case kind != websocket.MessageText:
 		s.record(c.note(Record{Op: OpBadCommand, Detail: "a binary message"}))
 	case !utf8.Valid(data):
 		c.bad("invalid UTF-8")
-		c.end(Close(int(websocket.StatusInvalidFramePayloadData), "invalid UTF-8"))
+		c.Break(Close(int(websocket.StatusInvalidFramePayloadData), "invalid UTF-8").how)
 	case c.produces != nil:
 		c.publish(data)
 	default:
@@ -158,7 +105,7 @@ func (c *session) bad(why string) {
 // closed with 1011 and the exception's text.
 func (c *session) throw(text string) {
 	c.bad(text)
-	c.end(Close(int(websocket.StatusInternalError), text))
+	c.Break(Close(int(websocket.StatusInternalError), text).how)
 }
 
 // unreadable does what the service does when it wants to close a session with
@@ -166,32 +113,13 @@ func (c *session) throw(text string) {
 func (c *session) unreadable(text string) {
 	c.bad(text)
 	if !c.s.conf.keepOnBad {
-		c.end(Drop())
+		c.Break(Drop().how)
 	}
 }
 
-// closing is called before a close frame leaves, be it ours or the answer to
-// the client's: from now on the subscription is free, so that a client that
-// waited for the answer can dial again.
-func (c *session) closing(code int) {
-	c.s.mu.Lock()
-	detail := "closed by the client"
-	if c.ending != nil {
-		detail = "closed by the server"
-	}
-	c.s.mu.Unlock()
-	c.release(code, detail)
-}
-
-// release ends the inner consumer, reader or producer, once.
-func (c *session) release(code int, detail string) {
+// Release ends the inner consumer, reader or producer.
+func (c *session) Release(end wsserver.End) {
 	s := c.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.released {
-		return
-	}
-	c.open, c.released = false, true
 	for _, timer := range []*time.Timer{c.idle, c.pinging, c.nacks.timer, c.overdue.timer} {
 		if timer != nil {
 			timer.Stop()
@@ -201,13 +129,13 @@ func (c *session) release(code int, detail string) {
 		delete(c.produces.producers, c.params.name)
 	}
 	c.leave()
-	c.out, c.queue, c.delivered = nil, fifo[*hold]{}, nil
+	c.out, c.queue, c.delivered = nil, wsserver.FIFO[*hold]{}, nil
 	delete(s.sessions, c)
 	op := OpDisconnect
 	if c.began.IsZero() {
 		op = OpRefuse // by the WebSocket library
 	}
-	s.record(c.note(Record{Op: op, Code: code, Detail: detail}))
+	s.record(c.note(Record{Op: op, Code: end.Code, Detail: end.Detail}))
 }
 
 // leave takes the session out of its subscriptions.

@@ -1,6 +1,10 @@
 package pulsartest
 
-import "time"
+import (
+	"time"
+
+	"github.com/eventdelivery/eds-go/internal/wsserver"
+)
 
 // window is what the service's handler counts, see ConsumerHandler and
 // ReaderHandler: deliveries, not messages. It may fall below zero.
@@ -9,7 +13,7 @@ type window struct {
 	max     int // of push mode; 0 in pull mode
 	pending int // deliveries that are not answered; in pull mode permits, downwards
 	asks    int // how often the inner consumer is being asked for a message
-	queue   fifo[*hold]
+	queue   wsserver.FIFO[*hold]
 }
 
 // credit is what an answer to a delivery gives back.
@@ -37,7 +41,7 @@ func (c *session) permit(n int) {
 func (c *session) ask(n int) {
 	c.asks += n
 	c.refill()
-	c.poke()
+	c.Poke()
 }
 
 // refill lets the inner consumer fetch what it has room for. One without a
@@ -46,7 +50,7 @@ func (c *session) refill() {
 	for _, m := range c.members {
 		// A reader without a queue never gets anything: so it is in Pulsar 4.0.8.
 		if c.params.queue == 0 && c.target.end == consumerEnd {
-			m.permits = max(c.asks-c.queue.len(), 0)
+			m.permits = max(c.asks-c.queue.Len(), 0)
 		}
 		if m.sub.kind == KeyShared {
 			m.sub.feed(m)
@@ -57,27 +61,27 @@ func (c *session) refill() {
 
 // take puts a message into the inner consumer's queue.
 func (c *session) take(h *hold) {
-	c.queue.push(h)
+	c.queue.Push(h)
 	if c.asks > 0 {
-		c.poke()
+		c.Poke()
 	}
 }
 
 // deliver appends messages to buf as far as the window allows. The caller
 // holds mu.
-func (c *session) deliver(buf []byte, now time.Time) ([]byte, *Breakage) {
+func (c *session) deliver(buf []byte, now time.Time) ([]byte, *wsserver.Breakage) {
 	taken := 0
 	defer func() {
 		if taken > 0 {
 			c.refill()
 		}
 	}()
-	for c.asks > 0 && len(buf) < batchBytes {
-		h, ok := c.queue.pop()
+	for c.asks > 0 && len(buf) < wsserver.BatchBytes {
+		h, ok := c.queue.Pop()
 		if !ok {
-			before := c.queue.len()
+			before := c.queue.Len()
 			c.refill()
-			if c.queue.len() == before {
+			if c.queue.Len() == before {
 				break
 			}
 			continue
@@ -115,7 +119,7 @@ func (c *session) deliver(buf []byte, now time.Time) ([]byte, *Breakage) {
 		c.s.record(Record{
 			Op: op, Conn: c.n, Topic: m.t.name, Subscription: c.target.subscription, MessageID: m.id, Count: h.count,
 		})
-		var first *Breakage
+		var first *wsserver.Breakage
 		if buf, first = c.emit(buf, h); first != nil {
 			return buf, first
 		}
