@@ -41,6 +41,7 @@ var rules = []struct {
 	{"wrong-receipt", wrongReceipt},
 	{"answers", answers},
 	{"connections", connections},
+	{"quit", quit},
 	{"bounds", bounds},
 }
 

@@ -198,6 +198,8 @@ func TestCheckFailsWithExactlyTheRuleThatIsBroken(t *testing.T) {
 			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), ack("e1", "r1", "c2"), processed("e1", "r1"))},
 		{"dialed before the old connection was closed", "connections", Bounds{}, join(
 			link(Dial, "p1", ""), link(Connect, "p1", "c1"), link(Dial, "p1", ""))},
+		{"ended by itself", "quit", Bounds{}, join(
+			link(Dial, "p1", ""), Entry{Actor: "p1", Op: Quit, Result: "refused"})},
 		{"dialed after the stop", "connections", Bounds{}, join(
 			Entry{Actor: "p1", Op: Stop}, link(Dial, "p1", ""))},
 		{"too many runs", "bounds", Bounds{Runs: 1}, join(
@@ -233,7 +235,7 @@ func TestCheckFailsWithExactlyTheRuleThatIsBroken(t *testing.T) {
 func TestEveryRuleHasABadHistory(t *testing.T) {
 	// The rows above name rules by hand: a rule that is added without a row,
 	// or renamed, must not go unnoticed.
-	want := []string{"lost", "early-ack", "saved-ahead", "unacked", "unexpected", "overlap", "double-effect", "order", "wrong-receipt", "answers", "connections", "bounds"}
+	want := []string{"lost", "early-ack", "saved-ahead", "unacked", "unexpected", "overlap", "double-effect", "order", "wrong-receipt", "answers", "connections", "quit", "bounds"}
 	if got := Rules(); !slices.Equal(got, want) {
 		t.Errorf("rules %q, want %q", got, want)
 	}

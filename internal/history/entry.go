@@ -63,6 +63,8 @@ const (
 	Crash Op = "crash"
 	// Stop: the process was told to end and may not dial any more.
 	Stop Op = "stop"
+	// Quit: the process ended although nobody had told it to, with Result.
+	Quit Op = "quit"
 	// StoreFault: the store misbehaved for Event, or for all events when that
 	// is empty.
 	StoreFault Op = "store_fault"

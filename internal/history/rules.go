@@ -166,6 +166,17 @@ func connections(ix *index, _ Bounds) []Violation {
 	return found
 }
 
+// quit: a process ended by itself. Whoever starts it again hides that.
+func quit(ix *index, _ Bounds) []Violation {
+	var found []Violation
+	for _, e := range ix.all {
+		if e.Op == Quit {
+			found = append(found, Violation{Seq: e.Seq, Text: e.Actor + " ended by itself: " + e.Result})
+		}
+	}
+	return found
+}
+
 // bounds: more was in hand at once than was agreed. Each limit is reported
 // once, where it was exceeded first.
 func bounds(ix *index, b Bounds) []Violation {

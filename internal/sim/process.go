@@ -47,6 +47,9 @@ func (w *World) Start(name string) {
 	w.wait.Go(func() {
 		defer close(p.done)
 		p.err = w.Scenario.Client(p.ctx, p)
+		if p.ctx.Err() == nil {
+			p.record(history.Entry{Op: history.Quit, Result: fmt.Sprint(p.err)})
+		}
 	})
 }
 

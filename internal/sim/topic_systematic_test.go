@@ -51,7 +51,9 @@ func TestEveryCrashPointTimesEveryMishapOfATopic(t *testing.T) {
 					continue // it saves nothing
 				}
 				for _, act := range []Act{Works, Fails, Hands, Refuses} {
-					cases++
+					if cases++; raceEnabled && cases%4 != 0 {
+						continue
+					}
 					s := world
 					s.Seed, s.Events, s.Over, s.AtOnce = Seed(cases), 3, 12*time.Minute, true
 					s.Act = func(_ string, n int) Act {

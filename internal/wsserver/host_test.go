@@ -58,6 +58,11 @@ func TestAwaitWaitsForTheClients(t *testing.T) {
 		if err := e.host.Await(t.Context(), sessions); err != nil {
 			t.Error(err)
 		}
+		e.host.Close()
+		never := NewSession(nil, &e.mu, 0) // nobody serves it
+		if err := e.host.Await(t.Context(), []*Session{never}); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -19,6 +19,9 @@ func TestKeptHoldsTheNewestAndForgetsInOrder(t *testing.T) {
 			if got := append(slices.Clone(forgotten), k.items...); !slices.Equal(got, added) {
 				t.Fatalf("limit %d: forgot %v of %v", limit, forgotten, added)
 			}
+			if len(forgotten)%(limit+1) != 0 {
+				t.Fatalf("limit %d: forgot %d, not in bulk", limit, len(forgotten))
+			}
 			if len(k.items) > 2*limit {
 				t.Fatalf("limit %d: holds %d", limit, len(k.items))
 			}

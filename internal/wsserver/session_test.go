@@ -250,6 +250,7 @@ func TestDialsAreDisturbed(t *testing.T) {
 		{"refuse", Dial{Refuse: &Refusal{Status: 503}}, "got 503"},
 		{"answer", Dial{Answer: []byte("SSH-2.0\r\n")}, "malformed HTTP"},
 		{"drop", Dial{First: &Breakage{Kind: Drop}}, "EOF"},
+		{"close", Dial{First: &Breakage{Kind: Close, Code: 4401, Reason: "no key"}}, "4401"},
 		{"mute", Dial{First: &Breakage{Kind: Mute}}, context.DeadlineExceeded.Error()},
 		{"delay for too long", Dial{Delay: time.Hour}, context.DeadlineExceeded.Error()},
 		{"delay", Dial{Delay: time.Second}, ""},
@@ -264,6 +265,9 @@ func TestDialsAreDisturbed(t *testing.T) {
 				ws, _, err := e.connect(ctx)
 				if err == nil {
 					defer ws.CloseNow()
+				}
+				if c.dial.First != nil && c.dial.First.Kind == Close && err == nil {
+					_, _, err = ws.Read(ctx)
 				}
 				if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 					t.Errorf("dialed with %v, want %q", err, c.want)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/faults"
+	"github.com/eventdelivery/eds-go/internal/wslink"
 	"github.com/eventdelivery/eds-go/transport/cursor"
 	"github.com/eventdelivery/eds-go/transport/pulsarws/pulsartest"
 )
@@ -647,4 +648,46 @@ func TestReaderGoesOnPastItsWindow(t *testing.T) {
 		until(t, r, time.Hour)
 		r.Close(t.Context())
 	})
+}
+
+// Only a service that accepts another position time and again, and refuses this
+// one each time in between, has refused the position.
+func TestProbes(t *testing.T) {
+	const down, up = false, true
+	for _, c := range []struct {
+		says []bool // of the service to each dial
+		want int    // the dial that leads to the verdict; 0 for none
+	}{
+		{[]bool{down, down, down, down, down, up, down, up, down, up}, 10},
+		{[]bool{down, down, down, down, down, up, up}, 0},
+		{[]bool{down, down, down, down, down, up, down, up, up, down, up}, 0},
+		// The probe is refused as well: it is the service.
+		{[]bool{down, down, down, down, down, up, down, up, down, down, down, down, down, down, up, down, up, down, up}, 19},
+		{[]bool{down, down, down, down, down, down, down, down, down, down, up, down, up, down, up}, 15},
+		{[]bool{down, down, down, down, up, down, down, down, down, up}, 0},
+	} {
+		var p probes
+		verdict := 0
+		for i, up := range c.says {
+			from := at(4)
+			p.prepare(&from)
+			if !up {
+				p.judge(&wslink.Ending{Status: 500})
+			} else if _, final := errors.AsType[*eds.ConfigError](p.connected()); final && verdict == 0 {
+				verdict = i + 1
+			}
+		}
+		if verdict != c.want {
+			t.Errorf("%v: verdict at %d, want %d", c.says, verdict, c.want)
+		}
+	}
+	// A start that is no position is never in doubt.
+	var p probes
+	for range 20 {
+		from := string(Latest)
+		if p.prepare(&from); from != string(Latest) {
+			t.Error("a probe for nothing")
+		}
+		p.judge(&wslink.Ending{Status: 500})
+	}
 }
