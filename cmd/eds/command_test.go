@@ -209,11 +209,15 @@ func (c *command) untilLogs(text string, n int) {
 	c.until(fmt.Sprintf("%q in the log", text), func(_, err string) bool { return strings.Count(err, text) >= n })
 }
 
-// lines waits for n lines and returns them parsed.
+// lines waits for n lines and returns those that are complete, parsed.
 func (c *command) lines(n int) []line {
 	c.t.Helper()
-	c.until(fmt.Sprintf("%d lines", n), func(out, _ string) bool { return strings.Count(out, "\n") >= n })
-	return c.printed()
+	var complete string
+	c.until(fmt.Sprintf("%d lines", n), func(out, _ string) bool {
+		complete = out[:strings.LastIndexByte(out, '\n')+1]
+		return strings.Count(out, "\n") >= n
+	})
+	return parse(c.t, complete)
 }
 
 func (c *command) printed() []line {
