@@ -145,7 +145,8 @@ func (l *Link[S]) errorOf(end Ending, what, reason string) error {
 // Safe makes an error that can be shown from one that may hold anything. It
 // wraps nothing: the URL and the key would be found inside.
 func (l *Link[S]) Safe(what string, err error, key string) error {
-	if ue, ok := errors.AsType[*url.Error](err); ok {
+	// One may hold another, as when a proxy is reached by HTTP.
+	for ue, ok := errors.AsType[*url.Error](err); ok && ue.Err != nil; ue, ok = errors.AsType[*url.Error](err) {
 		err = ue.Err
 	}
 	text := wsconn.Redact(err.Error(), key)
