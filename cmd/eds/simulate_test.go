@@ -31,7 +31,7 @@ func post(t *testing.T, url, authorization, body string) (int, string) {
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
-	resp := must[*http.Response](t)(http.DefaultClient.Do(req)) //nolint:bodyclose // closed below
+	resp := must[*http.Response](t)(http.DefaultClient.Do(req))
 	defer http.DefaultClient.CloseIdleConnections()
 	defer resp.Body.Close()
 	return resp.StatusCode, string(must[[]byte](t)(io.ReadAll(resp.Body)))
@@ -115,7 +115,7 @@ type client struct {
 
 func connect(t *testing.T, url string) *client {
 	t.Helper()
-	ws, resp, err := websocket.Dial(watchdog(t), url+"?queue=orders", &websocket.DialOptions{ //nolint:bodyclose // websocket closes it
+	ws, resp, err := websocket.Dial(watchdog(t), url+"?queue=orders", &websocket.DialOptions{
 		HTTPHeader: http.Header{"Authorization": {"api-key " + canary}},
 	})
 	if err != nil {

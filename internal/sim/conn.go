@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -91,6 +92,6 @@ func (w *World) reads() bool { return w.Topic != nil && w.Topic.Kind == "" }
 // reader of ours asks for otherwise.
 func lookUp(request []byte) bool {
 	line, _, _ := bytes.Cut(request, []byte("\r\n"))
-	return bytes.Contains(append(line[:len(line):len(line)], '&'), []byte("receiverQueueSize=1&")) ||
+	return bytes.Contains(append(slices.Clip(line), '&'), []byte("receiverQueueSize=1&")) ||
 		bytes.Contains(line, []byte("receiverQueueSize=1 "))
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -198,5 +199,5 @@ func (t *topic) upTo(position string) []published {
 func (t *topic) all() []published {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.kept[:len(t.kept):len(t.kept)]
+	return slices.Clip(t.kept)
 }

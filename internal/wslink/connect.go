@@ -110,6 +110,9 @@ func (l *Link[S]) lost(ctx context.Context, p *S, err error) error {
 	end := l.Closing(line, err)
 	l.leave(*p)
 	l.session.CompareAndSwap(p, nil)
+	if l.Ended() {
+		return l.errClosed()
+	}
 	if line.proven.Load() {
 		l.backoff.Reset()
 	}

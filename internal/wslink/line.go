@@ -53,8 +53,9 @@ type Line struct {
 	heard  atomic.Bool // a message came in
 	proven atomic.Bool // it was of use
 
-	done  chan struct{} // ends the keep-alive
-	pings sync.WaitGroup
+	done    chan struct{} // ends the keep-alive
+	leaving sync.Once     // Close may meet a Do that finds the line broken
+	pings   sync.WaitGroup
 }
 
 // line lets a Link find the Line in a session.
@@ -155,7 +156,7 @@ func (l *Line) end() {
 }
 
 func (l *Line) leave() {
-	close(l.done)
+	l.leaving.Do(func() { close(l.done) })
 	l.pings.Wait()
 }
 

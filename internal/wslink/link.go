@@ -55,9 +55,9 @@ type Link[S Session] struct {
 	rekeyed   bool // the last try was with a key that replaced a refused one
 	notBefore time.Time
 	watched   <-chan struct{} // of the context whose end interrupts reading
-	unwatch   func() bool
 
 	mu       sync.Mutex // guards what follows
+	unwatch  func() bool
 	closed   bool
 	final    error
 	lastErr  error
@@ -143,10 +143,12 @@ func (l *Link[S]) watch(ctx context.Context) {
 	if done == l.watched {
 		return
 	}
+	l.watched = done
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.unwatch != nil {
 		l.unwatch()
 	}
-	l.watched = done
 	l.unwatch = context.AfterFunc(ctx, func() {
 		if p := l.session.Load(); p != nil {
 			(*p).line().Conn.Interrupt()
@@ -182,10 +184,10 @@ func (l *Link[S]) Close() (s S, ok bool) {
 	l.closed = true
 	close(l.done)
 	l.enter(eds.Closed)
-	l.mu.Unlock()
 	if l.unwatch != nil {
 		l.unwatch()
 	}
+	l.mu.Unlock()
 	if p := l.session.Swap(nil); p != nil {
 		return *p, true
 	}

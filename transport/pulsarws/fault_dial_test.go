@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -565,6 +566,19 @@ func testNoDialAfterClose(t *testing.T, connect maker) {
 	if st := c.Status(); st.State != eds.Closed {
 		t.Errorf("status = %+v", st)
 	}
+
+	// Close while a message is awaited.
+	s = newService(t, sound())
+	c = connect(s)
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		if d, err := c.Receive(t.Context()); err == nil || !wslink.Closed(err) {
+			t.Errorf("Receive = %+v, %v", d, err)
+		}
+	})
+	synctest.Wait()
+	c.Close(t.Context())
+	waiting.Wait()
 
 	// Close while a dial is under way.
 	s = newService(t, func(n int, w http.ResponseWriter, r *http.Request) {

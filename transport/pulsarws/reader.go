@@ -27,6 +27,8 @@ type Reader struct {
 	step  func(*session) error // next, bound once and not for each delivery
 	saver *cursor.Saver        // nil when the position is kept in memory
 
+	saving sync.Mutex // guards the making of saver, which Close may meet
+
 	// Of the goroutine in Receive.
 	mark   *cursor.Mark // nil until the position was loaded
 	start  string       // where to begin as long as nothing is settled
@@ -204,8 +206,11 @@ func (r *Reader) Close(ctx context.Context) error {
 		}
 		r.left(nil)
 		r.origin.close()
-		if r.saver != nil {
-			err = r.saver.Close(ctx)
+		r.saving.Lock()
+		saver := r.saver
+		r.saving.Unlock()
+		if saver != nil {
+			err = saver.Close(ctx)
 		}
 	})
 	return err

@@ -691,3 +691,34 @@ func TestProbes(t *testing.T) {
 		p.judge(&wslink.Ending{Status: 500})
 	}
 }
+
+// slow is a store that takes its time to load.
+type slow struct{ cursor.Store }
+
+func (s slow) Load(ctx context.Context, name string) (string, error) {
+	time.Sleep(time.Minute)
+	return s.Store.Load(ctx, name)
+}
+
+// A Close that comes before the position was loaded leaves nothing behind: the
+// bubble would tell.
+func TestReaderClosedBeforeItsPositionIsLoaded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newService(t, sound())
+		r := s.reader(Cursor(slow{cursor.NewMemory()}, "r"))
+		var receiving sync.WaitGroup
+		receiving.Go(func() {
+			if _, err := r.Receive(t.Context()); !wslink.Closed(err) {
+				t.Errorf("Receive = %v", err)
+			}
+		})
+		time.Sleep(time.Second)
+		if err := r.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		receiving.Wait()
+		if s.count() != 0 {
+			t.Errorf("%d dials after Close", s.count())
+		}
+	})
+}

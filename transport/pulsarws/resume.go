@@ -2,6 +2,7 @@ package pulsarws
 
 import (
 	"context"
+	"errors"
 
 	"github.com/eventdelivery/eds-go/internal/wslink"
 	"github.com/eventdelivery/eds-go/transport/cursor"
@@ -38,10 +39,17 @@ func (r *Reader) load(ctx context.Context) error {
 	if position != "" && !validID(position) {
 		return wslink.Wrong("Cursor", r.reader.name, "holds a position that is no message id")
 	}
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	if r.link.Ended() {
+		return errClosed // nobody would end the Saver
+	}
 	r.saver = cursor.NewSaver(store, r.reader.name, r.reader.saveEvery, r.Log)
 	r.mark = cursor.NewMark(position, r.saver.Advance)
 	return nil
 }
+
+var errClosed = errors.New("the reader was closed meanwhile")
 
 // left forgets what belonged to a connection: on the next one the service
 // brings again what was not settled.

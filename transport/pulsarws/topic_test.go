@@ -60,7 +60,6 @@ func testNamesOnTheWire(t *testing.T, connect maker) {
 		"a;b": "a%3Bb", "a?b#c": "a%3Fb%23c", "a&b=c": "a%26b%3Dc", "üñí": "%C3%BC%C3%B1%C3%AD", `"'<>`: "%22%27%3C%3E", "~-_.": "~-_.",
 		"a\x00\n": "a%00%0A", "😀": "%F0%9F%98%80", "+": "%2B", "a@b:c,d": "a%40b%3Ac%2Cd", "...": "...",
 	} {
-		var ended []*service
 		for _, dial := range []func(s *service) (eds.Transport, string){
 			func(s *service) (eds.Transport, string) {
 				return NewConsumer("ws://127.0.0.1:80/gate%2Fway/?x=%26&plus=%2B", "acme/events/"+name, name, DialContext(s.DialContext), Logger(quietly)),
@@ -94,7 +93,6 @@ func testNamesOnTheWire(t *testing.T, connect maker) {
 				t.Errorf("source %q, %v", d.Event.Source, err)
 			}
 			c.Close(t.Context())
-			ended = append(ended, s)
 		}
 	}
 }

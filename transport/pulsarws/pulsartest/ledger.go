@@ -1,5 +1,7 @@
 package pulsartest
 
+import "slices"
+
 // ledger is a run of messages whose ids have its number, counted from 0. A
 // topic gets a new one when it is unloaded or deleted.
 type ledger struct {
@@ -18,8 +20,7 @@ func (t *topic) newLedger() {
 // those that are.
 func (t *topic) behind(id messageID) int64 {
 	end := t.end()
-	for i := len(t.ledgers) - 1; i >= 0; i-- {
-		l := t.ledgers[i]
+	for _, l := range slices.Backward(t.ledgers) {
 		switch {
 		case l.id < id.ledger:
 			return end

@@ -45,7 +45,6 @@ type message struct {
 	entry    int64
 	ref      messageID
 	id       string // the text of ref
-	place    string // what Java's MessageId.toString makes of the id
 	at       time.Time
 	head     []byte // of the envelope, before the redeliveryCount
 	tail     []byte // of the envelope, after it

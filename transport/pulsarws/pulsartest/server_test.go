@@ -24,7 +24,7 @@ func TestOnTCP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ws.CloseNow()
+		t.Cleanup(func() { _ = ws.CloseNow() })
 		if _, data, err := ws.Read(t.Context()); err != nil || !strings.Contains(string(data), ids[0]) {
 			t.Fatalf("%s, %v", data, err)
 		}
