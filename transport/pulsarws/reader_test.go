@@ -414,6 +414,31 @@ func TestReaderNoticesATrimmedTopic(t *testing.T) {
 	})
 }
 
+// Pulsar drops whole ledgers, which leaves no sign in the ids. A reader finds
+// out when it comes back to a topic that begins behind its position.
+func TestReaderNoticesATrimmedLedger(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, store := newStandIn(t), cursor.NewMemory()
+		ids := s.publish("m0", "m1")
+		r := s.reader(Cursor(store, "r"))
+		ackIt(t, r, must(t, r))
+		r.Close(t.Context())
+		s.topic().Unload()
+		s.publish("m2")
+		s.topic().TrimTo(ids[1])
+
+		r = s.reader(Cursor(store, "r"))
+		got := take(t, r, 1)
+		expect(t, got, "m2")
+		ackIt(t, r, got[0])
+		until(t, r, time.Minute)
+		if st := r.Stats(); st != (Stats{Gaps: 1}) || r.Status().Gaps != 1 {
+			t.Errorf("%+v", st)
+		}
+		r.Close(t.Context())
+	})
+}
+
 // A new ledger is no gap.
 func TestReaderCrossesLedgers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
