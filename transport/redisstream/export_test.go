@@ -1,0 +1,51 @@
+package redisstream
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/eventdelivery/eds-go/eds"
+)
+
+// Fields are those of the entry of an event.
+func Fields(e *eds.Event, key string) map[string]any {
+	args := appendFields(nil, e, key, e.Attributes)
+	fields := make(map[string]any)
+	for i := 0; i < len(args); i += 2 {
+		value := args[i+1]
+		if b, ok := value.([]byte); ok {
+			value = string(b)
+		}
+		fields[args[i].(string)] = value
+	}
+	return fields
+}
+
+var (
+	Decode        = decode
+	PartitionName = partitionName
+	Besides       = besides
+	PartitionOf   = partitionOf
+)
+
+// Trim is one pass of the trimming.
+func Trim(ctx context.Context, client redis.UniversalClient, stream string, above int64) (int64, error) {
+	return trimScript.Run(ctx, client, []string{stream}, above).Int64()
+}
+
+// Delay is the pause after an attempt.
+func (t *Transport) Delay(attempt int) time.Duration { return t.delay(attempt) }
+
+// Leases are the partitions that t reads.
+func (t *Transport) Leases() (names []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.parts {
+		if p.lease.held && !p.lease.leaving {
+			names = append(names, p.stream)
+		}
+	}
+	return names
+}

@@ -1,0 +1,255 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// nobody is the consumer under whose name entries are that were given back.
+const nobody = "released"
+
+// part is one stream of a Transport: the only one, or a partition.
+type part struct {
+	t      *Transport
+	stream string
+
+	// claims is held from the sending of a command that makes pending entries
+	// ours, or ends that, until its reply is in held. Else a reply could bring
+	// again what was acknowledged meanwhile.
+	claims sync.Mutex
+
+	// Guarded by t.mu.
+	held     map[string]*entry // by id, all that is ours
+	bytes    int64             // of held
+	largest  int64             // entry of late
+	settled  []*entry          // acked or released, to be told
+	flushing bool
+	reading  bool // a read is under way
+
+	lease   *lease  // nil when the stream is the only one
+	contact contact // of keep alone
+}
+
+func newPart(t *Transport, stream string) *part {
+	p := &part{t: t, stream: stream, held: map[string]*entry{}}
+	if t.partitions > 1 {
+		p.lease = &lease{key: besides(stream, t.group, "reader")}
+	}
+	return p
+}
+
+// room returns how many entries may be read. t.mu is held.
+func (p *part) room() int {
+	parts := 1
+	if p.lease != nil {
+		if !p.lease.valid(p.t.minIdle) {
+			return 0
+		}
+		parts = max(p.t.share, 1)
+	}
+	if !p.t.paused.IsZero() {
+		return 0
+	}
+	n := max(p.t.window/parts, 1) - len(p.held)
+	size := p.t.windowBytes/int64(parts) - p.bytes
+	if size <= 0 && len(p.held) > 0 {
+		return 0
+	}
+	if p.largest == 0 {
+		return min(max(n, 0), firstRead)
+	}
+	return max(min(n, int(max(size/p.largest, 1))), 0)
+}
+
+// firstRead bounds the first read, while nothing is known of the size of entries.
+const firstRead = 8
+
+// read reads the stream until Close.
+func (p *part) read() {
+	tries := pauses{first: 20 * time.Millisecond, longest: min(2*time.Second, p.t.minIdle/8)}
+	open := false
+	for {
+		n := p.waitForRoom()
+		if n == 0 {
+			return
+		}
+		var err error
+		if !open || p.unclaimed() {
+			err = p.open()
+		} else {
+			err = p.readSome(n)
+		}
+		p.t.mu.Lock()
+		p.reading = false
+		p.t.mu.Unlock()
+		switch {
+		case err == nil:
+			open = true
+			tries.reset()
+			p.t.succeeded()
+		case noGroup(err):
+			open = false
+		default:
+			open = false
+			if !p.t.failed(p.stream, err) || !tries.wait(p.t.reads) {
+				return
+			}
+		}
+	}
+}
+
+// waitForRoom returns how many entries may be read now; 0 at the end.
+func (p *part) waitForRoom() int {
+	for {
+		p.t.mu.Lock()
+		n, changed := p.room(), p.t.changed
+		p.reading = n > 0 && p.t.reads.Err() == nil
+		p.t.mu.Unlock()
+		if p.t.reads.Err() != nil {
+			return 0
+		}
+		if n > 0 {
+			return n
+		}
+		select {
+		case <-changed:
+		case <-p.t.reads.Done():
+		}
+	}
+}
+
+// open makes the group and takes up what is pending under our name and not
+// known here, because a reply was lost.
+func (p *part) open() error {
+	t := p.t
+	err := t.client.XGroupCreateMkStream(t.life, p.stream, t.group, "0").Err()
+	if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
+		return err
+	}
+	if p.unclaimed() {
+		return p.takeAll()
+	}
+	p.claims.Lock()
+	defer p.claims.Unlock()
+	own, err := t.client.XPendingExt(t.life, &redis.XPendingExtArgs{
+		Stream: p.stream, Group: t.group, Start: "-", End: "+", Count: 10_000, Consumer: t.name,
+	}).Result()
+	if err != nil {
+		return err
+	}
+	for _, o := range own {
+		t.mu.Lock()
+		_, known := p.held[o.ID]
+		t.mu.Unlock()
+		if known {
+			continue
+		}
+		at := time.Now()
+		got := redis.NewXMessageSliceCmd(t.life, "XCLAIM", p.stream, t.group, t.name, 0, o.ID, "RETRYCOUNT", o.RetryCount)
+		if err := t.client.Process(t.life, got); err != nil {
+			return err
+		}
+		for _, m := range got.Val() {
+			p.take(m.ID, m.Values, int(o.RetryCount), at)
+		}
+	}
+	return nil
+}
+
+// unclaimed tells whether the lease is so new that what is pending has to be
+// taken up first.
+func (p *part) unclaimed() bool {
+	if p.lease == nil {
+		return false
+	}
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	return p.lease.fresh()
+}
+
+// longPoll is for how long a read waits for entries, and so what Close waits
+// for at most.
+const longPoll = 500 * time.Millisecond
+
+func (p *part) readSome(n int) error {
+	t := p.t
+	pipe := t.client.Pipeline() // makes the command, and is not used further
+	cmd := pipe.XReadGroup(t.life, &redis.XReadGroupArgs{
+		Group: t.group, Consumer: t.name, Streams: []string{p.stream, ">"},
+		Count: int64(n), Block: min(longPoll, t.minIdle/8),
+	})
+	at := time.Now()
+	if err := t.client.Process(t.life, once{cmd}); err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	for _, s := range cmd.Val() {
+		for _, m := range s.Messages {
+			p.take(m.ID, m.Values, 1, at)
+		}
+	}
+	return nil
+}
+
+// once is a command that the client does not repeat by itself: when the reply
+// to a read is lost, what it brought is to be looked for, see open.
+type once struct{ *redis.XStreamSliceCmd }
+
+func (once) NoRetry() bool { return true }
+
+// take takes in an entry that has become ours.
+func (p *part) take(id string, fields map[string]any, attempt int, at time.Time) {
+	fresh := p.newEntry(id, fields, attempt, at)
+	p.t.mu.Lock()
+	defer p.t.mu.Unlock()
+	if e := p.held[id]; e != nil {
+		e.alive = at // ours all the time
+		return
+	}
+	p.held[id] = fresh
+	p.bytes += fresh.size
+	p.largest = max(fresh.size, p.largest-p.largest/16)
+	p.t.ready = append(p.t.ready, fresh)
+	p.t.look()
+}
+
+// forget ends our hold on an entry. t.mu is held.
+func (p *part) forget(e *entry) {
+	if e.state != given {
+		e.state = gone // one that is in work can still be settled
+	}
+	if p.held[e.id] == e {
+		delete(p.held, e.id)
+		p.bytes -= e.size
+		p.t.change()
+	}
+}
+
+// leave is the end: nothing is read any more.
+func (p *part) leave(ctx context.Context) error {
+	t := p.t
+	t.mu.Lock()
+	p.giveBack()
+	for p.flushing {
+		changed := t.changed
+		t.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		t.mu.Lock()
+	}
+	returns := p.lease != nil && p.lease.held && len(p.held) == 0
+	t.mu.Unlock()
+	// The rest is a courtesy: all of it ends by itself.
+	return await(ctx, func() {
+		if returns {
+			_ = p.returnLease()
+		}
+		_ = forgetScript.Run(t.life, t.client, []string{p.stream}, t.group, t.name).Err()
+	})
+}

@@ -1,0 +1,185 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/eventdelivery/eds-go/eds"
+)
+
+// Publisher appends events to a stream. Make it with Publish and end it with
+// Close. Its methods may be called from several goroutines.
+type Publisher struct {
+	settings
+	streams []string
+	pipes   []*pipeline // one, or one per partition
+
+	life  context.Context
+	end   context.CancelFunc
+	work  sync.WaitGroup
+	start sync.Once
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// Publish returns a publisher to stream. It sends nothing yet; the client
+// stays the caller's, who closes it after the Publisher. Its error joins an
+// *eds.ConfigError for each wrong setting.
+//
+// Its method Handle is an eds.Handler, for a route or for middleware.DeadLetter.
+func Publish(client redis.UniversalClient, stream string, opts ...PublisherOption) (*Publisher, error) {
+	p := &Publisher{settings: defaults()}
+	for _, o := range opts {
+		if o != nil {
+			o.ofPublisher(&p.settings)
+		}
+	}
+	if err := p.publisher(client, stream); err != nil {
+		return nil, err
+	}
+	p.log = p.logger()
+	p.streams = streamsOf(stream, p.partitions)
+	p.life, p.end = context.WithCancel(context.Background())
+	if p.replicas == 0 {
+		p.pipes = []*pipeline{{client: client}}
+		return p, nil
+	}
+	// WAIT is about one connection to one master.
+	for _, s := range p.streams {
+		p.pipes = append(p.pipes, &pipeline{client: client, waitKey: s, replicas: p.replicas, waitTimeout: p.sendTimeout * 3 / 4})
+	}
+	return p, nil
+}
+
+func streamsOf(name string, partitions int) []string {
+	if partitions == 1 {
+		return []string{name}
+	}
+	all := make([]string, partitions)
+	for i := range all {
+		all[i] = partitionName(name, i)
+	}
+	return all
+}
+
+// Handle appends the event and returns once Redis has it; with Replicas, once
+// they have it. The trace context of ctx goes along, in the format that the
+// program chose with otel.SetTextMapPropagator, in place of the event's own.
+//
+// When Redis does not take the event within SendTimeout, being out of reach,
+// out of memory or failing over, the error is one of eds.Redeliver: the event
+// is left with its service. It may then be in the stream or not, and twice
+// after a repetition, with the same id.
+func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
+	key := ""
+	if p.key != nil {
+		key = p.key(e)
+	}
+	i := 0
+	if p.partitions > 1 {
+		by := key
+		if by == "" {
+			by = e.ID
+		}
+		i = partitionOf(by, p.partitions)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.sendTimeout, errSilent)
+	defer cancel()
+	if err := p.begin(); err != nil {
+		return eds.Redeliver(err)
+	}
+	defer p.work.Done()
+	var room [24]any
+	args := append(room[:0], "XADD", p.streams[i], "*")
+	args = appendFields(args, e, key, carried(ctx, e))
+	pause := pauses{first: 20 * time.Millisecond, longest: time.Second}
+	var last error
+	for {
+		err := p.pipes[i%len(p.pipes)].do(ctx, redis.NewStringCmd(background, args...))
+		if err == nil {
+			return nil
+		}
+		if last == nil || !errors.Is(err, errSilent) {
+			last = err
+		}
+		// What too few replicas have is in the stream all the same.
+		if errors.Is(err, errReplicas) || judge(p.streams[i], err) != nil || !pause.wait(ctx) {
+			return eds.Redeliver(fmt.Errorf("redisstream: append to stream %q: %w", p.streams[i], discreet(last)))
+		}
+	}
+}
+
+var (
+	background = context.Background()
+	errSilent  = errors.New("redis has not answered in time")
+)
+
+// carried are the attributes of e with the trace context of ctx.
+func carried(ctx context.Context, e *eds.Event) map[string]string {
+	var here propagation.MapCarrier = make(map[string]string, 2)
+	otel.GetTextMapPropagator().Inject(ctx, here)
+	if len(here) == 0 {
+		return e.Attributes
+	}
+	all := maps.Clone(e.Attributes)
+	if all == nil {
+		return here
+	}
+	maps.Copy(all, here)
+	return all
+}
+
+// begin counts an event as under way, and starts the trimming with the first.
+func (p *Publisher) begin() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	p.start.Do(func() {
+		if p.trimAbove >= 0 {
+			p.work.Go(p.trimming)
+		}
+	})
+	p.work.Add(1)
+	return nil
+}
+
+// Close ends the Publisher: events that come after it are refused. It waits
+// for those under way, until ctx ends.
+func (p *Publisher) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.end()
+	return await(ctx, func() {
+		p.work.Wait()
+		for _, pipe := range p.pipes {
+			pipe.work.Wait()
+		}
+	})
+}
+
+// await returns once f has, or ctx has ended. f goes on then.
+func await(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("redisstream: not closed in time: %w", context.Cause(ctx))
+	}
+}

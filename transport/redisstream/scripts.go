@@ -1,0 +1,91 @@
+package redisstream
+
+import "github.com/redis/go-redis/v9"
+
+// Each script has the stream for its only key and the group for its first
+// argument, except where it says so, and does in one step what would go wrong
+// in two.
+
+// refreshScript touches entries that are still those of a consumer.
+//
+//	group consumer id...
+//
+// It returns the ids of those that are not.
+var refreshScript = redis.NewScript(`
+local lost = {}
+for i = 3, #ARGV do
+	local p = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])
+	if #p == 0 then
+		lost[#lost+1] = ARGV[i]
+	else
+		redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
+	end
+end
+return lost`)
+
+// releaseScript passes entries that are still those of a consumer on to
+// another name, as having been idle for so many ms and delivered so many
+// times (-1: as it is).
+//
+//	group consumer released [id idle count]...
+var releaseScript = redis.NewScript(`
+local n = 0
+for i = 4, #ARGV, 3 do
+	local p = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])
+	if #p == 1 then
+		local count = ARGV[i+2]
+		if count == '-1' then count = p[1][4] end
+		redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, ARGV[i], 'IDLE', ARGV[i+1], 'RETRYCOUNT', count, 'JUSTID')
+		n = n + 1
+	end
+end
+return n`)
+
+// takeOverScript claims entries that nobody has touched for so many ms.
+//
+//	group consumer idle cursor limit
+//
+// It returns the next cursor, and of each entry the id, how often it was
+// delivered, and its fields.
+var takeOverScript = redis.NewScript(`
+local r = redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])
+local taken = {}
+for i, e in ipairs(r[2]) do
+	if e and e[2] then
+		local p = redis.call('XPENDING', KEYS[1], ARGV[1], e[1], e[1], 1)
+		taken[#taken+1] = {e[1], p[1] and p[1][4] or 1, e[2]}
+	end
+end
+return {r[1], taken}`)
+
+// retakeScript claims entries of one consumer that were not touched for so
+// many ms.
+//
+//	group consumer idle from limit count
+//
+// count 1 counts it as a delivery. It returns what takeOverScript does.
+var retakeScript = redis.NewScript(`
+local p = redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], '-', '+', ARGV[5], ARGV[4])
+local taken = {}
+for i, e in ipairs(p) do
+	local count = e[4] + ARGV[6]
+	local c = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, e[1], 'RETRYCOUNT', count)
+	if c[1] and c[1][2] then
+		taken[#taken+1] = {e[1], count, c[1][2]}
+	end
+end
+return {'0-0', taken}`)
+
+// forgetScript deletes consumers that have nothing pending: of one that has,
+// the entries would be out of reach for ever.
+//
+//	group consumer...
+var forgetScript = redis.NewScript(`
+local n = 0
+for i = 2, #ARGV do
+	if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[i]) == 0 then
+		redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[i])
+		n = n + 1
+	end
+end
+return n`)

@@ -1,0 +1,76 @@
+package redisstream
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// trimScript deletes what all groups have acknowledged, in one step, so that no group
+// reads, nor appears, between the look and the deletion.
+//
+//	limit
+//
+// Everything below the first entry that some group has pending, or has not
+// been given yet, is done. It returns how many entries it deleted.
+var trimScript = redis.NewScript(`
+local function parse(id)
+	local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+	return {ms, seq}
+end
+local function less(a, b)
+	for i = 1, 2 do
+		if #a[i] ~= #b[i] then return #a[i] < #b[i] end
+		if a[i] ~= b[i] then return a[i] < b[i] end
+	end
+	return false
+end
+if redis.call('XLEN', KEYS[1]) <= tonumber(ARGV[1]) then return 0 end
+local first
+local function keep(id)
+	local p = parse(id)
+	if not first or less(p, first) then first = p end
+end
+for _, g in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+	local name, last
+	for i = 1, #g, 2 do
+		if g[i] == 'name' then name = g[i+1] end
+		if g[i] == 'last-delivered-id' then last = g[i+1] end
+	end
+	keep(last)
+	local pending = redis.call('XPENDING', KEYS[1], name)
+	if pending[1] > 0 then keep(pending[2]) end
+end
+if not first then return 0 end
+return redis.call('XTRIM', KEYS[1], 'MINID', '~', first[1] .. '-' .. first[2])`)
+
+// trimming trims from time to time, until Close.
+func (p *Publisher) trimming() {
+	told := false
+	for {
+		// Not all publishers at the same moment.
+		if !sleep(p.life, p.trimEvery/2+rand.N(p.trimEvery)) {
+			return
+		}
+		for _, stream := range p.streams {
+			for p.life.Err() == nil {
+				n, err := trimScript.Run(p.life, p.pipes[0].client, []string{stream}, p.trimAbove).Int64()
+				if err != nil && !errors.Is(err, redis.Nil) && p.life.Err() == nil && !told {
+					p.log.Warn("stream cannot be trimmed", slog.String("stream", stream), slog.Any("err", discreet(err)))
+				}
+				told = err != nil
+				// XTRIM looks at 10,000 entries at a time, so that it holds up nobody.
+				if err != nil || n < trimStep || !sleep(p.life, time.Millisecond) {
+					break
+				}
+			}
+		}
+	}
+}
+
+// trimStep is a good part of what XTRIM deletes at most in one step, which is
+// 100 times stream-node-max-entries, 100 unless configured.
+const trimStep = 1000

@@ -1,0 +1,197 @@
+package redisstream_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"github.com/eventdelivery/eds-go/internal/faults"
+	"github.com/eventdelivery/eds-go/transport/redisstream"
+)
+
+// model is what two groups of a stream still have to get.
+type model struct {
+	t       *rapid.T
+	client  *redis.Client
+	stream  string
+	added   []string // ids of entries, in order
+	ms, seq int      // of the last
+	readers map[string]*reader
+}
+
+// reader is a group.
+type reader struct {
+	next    int             // of model.added
+	pending map[string]bool // handed out and not acknowledged
+}
+
+func (m *model) add(t *rapid.T) {
+	for range rapid.IntRange(1, 8).Draw(t, "entries") {
+		m.seq += rapid.IntRange(1, 5).Draw(t, "sequence")
+		if step := rapid.IntRange(-20, 10).Draw(t, "ms"); step > 0 {
+			m.ms, m.seq = m.ms+step, 0
+		}
+		id := fmt.Sprintf("%d-%d", m.ms, m.seq)
+		m.must(m.client.XAdd(t.Context(), &redis.XAddArgs{Stream: m.stream, ID: id, Values: []string{"id", "x"}}).Err())
+		m.added = append(m.added, id)
+	}
+}
+
+func (m *model) create(t *rapid.T) {
+	group := rapid.SampledFrom([]string{"g1", "g2"}).Draw(t, "group")
+	if m.readers[group] != nil {
+		return
+	}
+	m.must(m.client.XGroupCreateMkStream(t.Context(), m.stream, group, "0").Err())
+	r := &reader{pending: map[string]bool{}}
+	// What was deleted before there was a group is nobody's.
+	first, err := m.client.XRangeN(t.Context(), m.stream, "-", "+", 1).Result()
+	m.must(err)
+	r.next = len(m.added)
+	if len(first) > 0 {
+		r.next = slices.Index(m.added, first[0].ID)
+	}
+	m.readers[group] = r
+}
+
+func (m *model) pick(t *rapid.T) (string, *reader) {
+	if len(m.readers) == 0 {
+		return "", nil
+	}
+	var names []string
+	for name := range m.readers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	name := rapid.SampledFrom(names).Draw(t, "group")
+	return name, m.readers[name]
+}
+
+func (m *model) read(t *rapid.T) {
+	group, r := m.pick(t)
+	if r == nil {
+		return
+	}
+	n := rapid.IntRange(1, 12).Draw(t, "count")
+	got, err := m.client.XReadGroup(t.Context(), &redis.XReadGroupArgs{
+		Group: group, Consumer: rapid.SampledFrom([]string{"a", "b", "released"}).Draw(t, "consumer"),
+		Streams: []string{m.stream, ">"}, Count: int64(n), Block: -1,
+	}).Result()
+	if err == redis.Nil {
+		got = []redis.XStream{{}}
+	} else {
+		m.must(err)
+	}
+	want := m.added[r.next:min(r.next+n, len(m.added))]
+	if len(got[0].Messages) != len(want) {
+		t.Fatalf("group %s was given %d entries, want %d", group, len(got[0].Messages), len(want))
+	}
+	for i, e := range got[0].Messages {
+		if e.ID != want[i] {
+			t.Fatalf("group %s was given %s, want %s", group, e.ID, want[i])
+		}
+		r.pending[e.ID] = true
+	}
+	r.next += len(want)
+}
+
+func (m *model) ack(t *rapid.T) {
+	group, r := m.pick(t)
+	if r == nil || len(r.pending) == 0 {
+		return
+	}
+	var ids []string
+	for id := range r.pending {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	from := rapid.IntRange(0, len(ids)-1).Draw(t, "from")
+	if rapid.Bool().Draw(t, "from the first") {
+		from = 0
+	}
+	ids = ids[from:rapid.IntRange(from+1, len(ids)).Draw(t, "to")]
+	m.must(m.client.XAck(t.Context(), m.stream, group, ids...).Err())
+	for _, id := range ids {
+		delete(r.pending, id)
+	}
+}
+
+func (m *model) trim(t *rapid.T) {
+	_, err := redisstream.Trim(t.Context(), m.client, m.stream, rapid.Int64Range(0, 5).Draw(t, "above"))
+	m.must(err)
+}
+
+// check makes sure that all that a group has not acknowledged is there.
+func (m *model) check(t *rapid.T) {
+	all, err := m.client.XRange(t.Context(), m.stream, "-", "+").Result()
+	m.must(err)
+	there := map[string]bool{}
+	for _, e := range all {
+		there[e.ID] = true
+	}
+	for name, r := range m.readers {
+		for id := range r.pending {
+			if !there[id] {
+				t.Fatalf("entry %s was deleted, which %s has pending", id, name)
+			}
+		}
+		for _, id := range m.added[r.next:] {
+			if !there[id] {
+				t.Fatalf("entry %s was deleted, which %s was not given", id, name)
+			}
+		}
+	}
+	if len(m.readers) == 0 && len(all) != len(m.added) {
+		t.Fatalf("%d of %d entries left, and no group has seen them", len(all), len(m.added))
+	}
+}
+
+func (m *model) must(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// F7: whatever two groups do, nothing that one has not acknowledged is
+// deleted.
+func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
+	faults.Covers(t, "F7")
+	// What is deleted together are blocks of entries, here of one.
+	_, client := start(t, "--stream-node-max-entries", "1")
+	var n, deleted int64
+	rapid.Check(t, func(t *rapid.T) {
+		n++
+		m := &model{t: t, client: client, stream: fmt.Sprint("s", n), readers: map[string]*reader{}}
+		m.add(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"add": m.add, "create": m.create, "read": m.read, "ack": m.ack, "trim": m.trim, "": m.check,
+		})
+		length, err := client.XLen(t.Context(), m.stream).Result()
+		m.must(err)
+		deleted += int64(len(m.added)) - length
+		m.must(client.Del(t.Context(), m.stream).Err())
+	})
+	if deleted == 0 {
+		t.Error("nothing was ever deleted: the test shows nothing")
+	}
+	t.Logf("%d runs, %d entries deleted", n, deleted)
+}
+
+// A publisher does it by itself, and what is done with goes.
+func TestPublisherTrims(t *testing.T) {
+	server, admin := start(t)
+	pub := publisher(t, admin, redisstream.TrimAbove(500), redisstream.TrimEvery(20*time.Millisecond))
+	const n = 3000
+	count := newCounter(n)
+	runWorkers(t, 2, func() *redis.Client { return server.Client() }, count)
+	for i := range n {
+		publish(t, pub, fmt.Sprint(i))
+	}
+	count.wait(t)
+	await(t, "the stream to be trimmed", func() bool { return admin.XLen(t.Context(), stream).Val() <= 500 })
+}

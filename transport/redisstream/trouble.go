@@ -1,0 +1,86 @@
+package redisstream
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/eventdelivery/eds-go/eds"
+)
+
+// judge returns err as what ends the tries for good, or nil when trying again
+// may help.
+func judge(stream string, err error) error {
+	switch {
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+		return &eds.ConfigError{Setting: "stream", Value: stream, Reason: "the key holds something else than a stream"}
+	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
+		return &eds.AuthError{Code: 401, Reason: clip(err)}
+	case redis.HasErrorPrefix(err, "NOPERM"):
+		return &eds.AuthError{Code: 403, Reason: clip(err)}
+	case redis.HasErrorPrefix(err, "ERR unknown command"), redis.HasErrorPrefix(err, "ERR syntax error"):
+		return &eds.ConfigError{Setting: "server of stream", Value: stream, Reason: "must be Redis 7.0 or later: " + clip(err)}
+	}
+	return nil
+}
+
+// clip is the text of an error of the server. It leaves away what it repeats
+// of the command, which may be a password.
+func clip(err error) string {
+	text, _, _ := strings.Cut(err.Error(), ", with args beginning with")
+	return text
+}
+
+// discreet hides in err what clip leaves away.
+func discreet(err error) error {
+	if text := clip(err); text != err.Error() {
+		return &shortened{text, err}
+	}
+	return err
+}
+
+type shortened struct {
+	text string
+	err  error
+}
+
+func (e *shortened) Error() string { return e.text }
+func (e *shortened) Unwrap() error { return e.err }
+
+// noGroup tells whether the stream or the group is not there.
+func noGroup(err error) bool {
+	return redis.HasErrorPrefix(err, "NOGROUP") || redis.HasErrorPrefix(err, "UNBLOCKED") ||
+		redis.HasErrorPrefix(err, "ERR no such key")
+}
+
+// pauses are those between tries: they double from first to longest, with
+// full jitter.
+type pauses struct {
+	first, longest time.Duration
+	next           time.Duration
+}
+
+func (p *pauses) reset() { p.next = 0 }
+
+// wait waits for the next pause. It returns false when ctx ended.
+func (p *pauses) wait(ctx context.Context) bool {
+	p.next = min(max(2*p.next, p.first), p.longest)
+	return sleep(ctx, p.next/2+rand.N(p.next/2+1))
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+var errClosed = errors.New("redisstream: closed")
