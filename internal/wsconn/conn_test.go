@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -415,25 +416,33 @@ func TestCloseSendsWhatIsHeld(t *testing.T) {
 
 func TestKeepAlive(t *testing.T) {
 	const interval, timeout = time.Minute, 10 * time.Second
-	start := func(t *testing.T, c *Conn) (pings *[]time.Time, stop func()) {
-		pings = &[]time.Time{}
+	start := func(t *testing.T, c *Conn) (pings func() []time.Time, stop func()) {
+		var mu sync.Mutex
+		var sent []time.Time
 		done := make(chan struct{})
 		var running sync.WaitGroup
 		running.Go(func() {
 			c.KeepAlive(done, interval, timeout, func() error {
-				*pings = append(*pings, time.Now())
+				mu.Lock()
+				sent = append(sent, time.Now())
+				mu.Unlock()
 				_, err := c.Write([]byte("ping"))
 				return err
 			})
 		})
+		pings = func() []time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(sent)
+		}
 		return pings, func() { close(done); running.Wait() }
 	}
 	t.Run("silence", func(t *testing.T) {
 		run(t, func(t *testing.T, c *Conn, s *script) {
 			pings, stop := start(t, c)
 			_, err := c.Read(make([]byte, 1))
-			if err == nil || len(*pings) != 1 || time.Since((*pings)[0]) != timeout {
-				t.Errorf("%v after %v pings", err, *pings)
+			if err == nil || len(pings()) != 1 || time.Since(pings()[0]) != timeout {
+				t.Errorf("%v after %v pings", err, pings())
 			}
 			stop()
 		})
@@ -442,8 +451,8 @@ func TestKeepAlive(t *testing.T) {
 		run(t, func(t *testing.T, c *Conn, s *script) {
 			pings, stop := start(t, c)
 			time.Sleep(100 * interval)
-			if c.Err() != nil || len(*pings) < 80 || len(*pings) > 125 {
-				t.Errorf("%v after %d pings", c.Err(), len(*pings))
+			if c.Err() != nil || len(pings()) < 80 || len(pings()) > 125 {
+				t.Errorf("%v after %d pings", c.Err(), len(pings()))
 			}
 			// Now somebody does, and waits in vain from now on.
 			from := time.Now()

@@ -128,6 +128,9 @@ func (c *Conn) Flush() error {
 		h.room.Broadcast()
 	}
 	h.flushing = false
+	if err != nil {
+		c.end(err) // before anybody who waits for room can look
+	}
 	over := h.err
 	h.Unlock()
 	if err != nil {

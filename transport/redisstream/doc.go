@@ -16,10 +16,11 @@
 // entry without one of these arrives as a Delivery with an Err and the
 // whole entry as JSON for its payload.
 //
-// What a worker receives has the Source of the event and, for a Queue, the name of
-// the stream; the queue of the event is the attribute AttrQueue. So the
+// What a worker receives has the Source of the event and, for a Queue, stream: and
+// the name of the stream; the queue of the event is the attribute AttrQueue. So the
 // dedupe record of the receiver, who is done once the event is appended, is
-// never taken for the worker's, even in the same store.
+// never taken for the worker's, even in the same store. Workers of two groups
+// that share a store need a middleware.DedupeGroup each.
 //
 // # Who has an entry
 //

@@ -41,7 +41,7 @@ var ErrAttempts = errors.New("redisstream: handed out too often")
 
 func (p *part) newEntry(id string, fields map[string]any, attempt int, at time.Time) *entry {
 	e := &entry{part: p, id: id, alive: at, count: -1}
-	e.Event, e.Err = decode(p.stream, id, fields)
+	e.Event, e.Err = decode(p.t.stream, id, fields)
 	e.Event.Attempt = attempt
 	if limit := p.t.maxAttempts; e.Err == nil && limit > 0 && attempt > limit {
 		e.Err = fmt.Errorf("%w: attempt %d of event %q, of at most %d", ErrAttempts, attempt, e.Event.ID, limit)

@@ -72,11 +72,16 @@ var (
 	errNoPayload = errors.New("it has no payload")
 )
 
+// queueOf is the Queue of a stream's events. No service has a queue of that
+// name: with one that it has, the receiver's record in a shared dedupe store
+// would count as the worker's.
+func queueOf(stream string) string { return "stream:" + stream }
+
 // decode makes an event of the fields of an entry of stream. With an error the
 // event's payload is the whole entry.
 func decode(stream, id string, fields map[string]any) (eds.Event, error) {
 	text := func(name string) string { s, _ := fields[name].(string); return s }
-	e := eds.Event{ID: text(fieldID), Type: text(fieldType), Source: text(fieldSource), Queue: stream}
+	e := eds.Event{ID: text(fieldID), Type: text(fieldType), Source: text(fieldSource), Queue: queueOf(stream)}
 	if e.Source == "" {
 		e.Source = "redis-stream:" + url.PathEscape(stream)
 	}

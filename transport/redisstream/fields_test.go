@@ -29,7 +29,7 @@ func TestEntryHoldsTheEvent(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := e
-			want.Queue = "orders"
+			want.Queue = "stream:orders"
 			want.Attributes = map[string]string{"partitionkey": "k"}
 			maps.Copy(want.Attributes, e.Attributes)
 			if e.Queue != "" {
@@ -57,7 +57,7 @@ func TestOriginQueueStays(t *testing.T) {
 	e := event("1")
 	for _, s := range []string{"a", "b", "c"} {
 		got, err := redisstream.Decode(s, "1-0", redisstream.Fields(e, ""))
-		if err != nil || got.Queue != s || got.Attributes[redisstream.AttrQueue] != "q" {
+		if err != nil || got.Queue != "stream:"+s || got.Attributes[redisstream.AttrQueue] != "q" {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		e = &got

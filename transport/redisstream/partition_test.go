@@ -155,8 +155,9 @@ func TestOrderOfKeys(t *testing.T) {
 	if runs := j.runs(); runs != keys*each {
 		t.Errorf("%d runs of %d events", runs, keys*each)
 	}
-	if len(j.shares()) != 6 {
-		t.Errorf("shares %v, want some for each of 6 workers", j.shares())
+	// Of six, three at a time: who comes when little is left may get none.
+	if len(j.shares()) < 4 {
+		t.Errorf("shares %v, want some for most of 6 workers", j.shares())
 	}
 }
 

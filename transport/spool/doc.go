@@ -45,7 +45,7 @@
 // # Identity
 //
 // An event is handed out as it was recorded, with one exception: its Queue is
-// the spool's name, and the queue from which it came is the attribute
+// spool: and the spool's name, and the queue from which it came is the attribute
 // AttrQueue. So the dedupe record of the receiver, which is done once the event
 // is recorded, is never taken for the worker's, even in the same store: the
 // worker would take all events for duplicates. KeepQueue keeps the queue.
@@ -55,5 +55,8 @@
 // The file is a bbolt database, and needs a local file system with locks and
 // memory maps, as usual ones are. It grows with the backlog and reuses what
 // was freed; Open gives back the space when most of it is free. Memory is
-// about 200 bytes per event of the backlog; payloads stay on disk.
+// about 200 bytes per event of the backlog; payloads stay on disk. A damaged
+// file is refused by Open, or what is damaged comes with an Err; but where bits
+// have turned among bbolt's inner pages, bbolt may read beyond the file, which
+// ends the process.
 package spool

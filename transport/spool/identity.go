@@ -25,5 +25,7 @@ func (s *Spool) identify(e *eds.Event) {
 		}
 		e.Attributes[AttrQueue] = e.Queue
 	}
-	e.Queue = s.name
+	// No service has a queue of that name. With one that it has, the receiver's
+	// record in a shared dedupe store would count as the worker's.
+	e.Queue = "spool:" + s.name
 }

@@ -39,8 +39,8 @@ func defaults() settings {
 // know. The default, also for nil, is slog.Default().
 func Logger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }
 
-// Name names the spool: it is the Queue of what is handed out. The default is
-// the file's name without its extension.
+// Name names the spool: spool:NAME is the Queue of what is handed out. The
+// default is the file's name without its extension.
 func Name(name string) Option { return func(s *settings) { s.name = name } }
 
 // KeepQueue hands events out with the Queue that they came with. Give the

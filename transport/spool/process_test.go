@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,7 +29,8 @@ import (
 // and "flushed ID" once that is on disk.
 func child(role string) int {
 	if role == "damages" {
-		if err := damages(os.Getenv("SPOOL_TEST_PATH")); err != nil {
+		first, _ := strconv.Atoi(os.Getenv("SPOOL_TEST_NAME"))
+		if err := damages(os.Getenv("SPOOL_TEST_PATH"), first); err != nil {
 			fmt.Println(err)
 		}
 		return 0

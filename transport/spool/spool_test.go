@@ -63,8 +63,9 @@ func TestEventsComeAsTheyWere(t *testing.T) {
 
 // With a dedupe store that the receiver and the worker share, an event is still
 // handled: the record of the one is not taken for that of the other.
+// The queue is the spool's own, also when that has the name of the service's.
 func TestQueueIsTheSpools(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "orders.spool"))
+	s := open(t, filepath.Join(t.TempDir(), "q.spool"))
 	e := event("1")
 	e.Attributes = map[string]string{"a": "b"}
 	if err := s.Handle(t.Context(), e); err != nil {
@@ -80,7 +81,7 @@ func TestQueueIsTheSpools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Event.Queue != "orders" || d.Event.Source != e.Source || d.Event.Attributes[AttrQueue] != origin {
+		if d.Event.Queue != "spool:q" || d.Event.Source != e.Source || d.Event.Attributes[AttrQueue] != origin {
 			t.Errorf("got %+v", d.Event)
 		}
 	}
