@@ -69,7 +69,7 @@ var arrows = []row{
 	{of: "transport/pulsarws/pulsartest", ours: []string{"eds", "internal/..."}, theirs: []string{websocket, fastjson}},
 	{of: "transport/streaming8x8", ours: []string{"eds", "transport/pulsarws", "transport/cursor", "internal/vcc"}, theirs: []string{fastjson}},
 	{of: "transport/spool", ours: []string{"eds"}, theirs: []string{bbolt, otel}}, // otel: trace context travels along
-	{of: "transport/cursor", ours: []string{"eds"}, theirs: []string{flock, backoff}},
+	{of: "transport/cursor", ours: []string{"eds"}, theirs: []string{flock}},
 	{of: "transport/cursor/rediscursor", ours: []string{"eds", "transport/cursor"}, theirs: []string{redis}},
 	{of: "transport/cursor/cursortest", ours: []string{"eds", "transport/cursor"}},
 	{of: "transport/redisstream", ours: []string{"eds"}, theirs: []string{redis, otel}}, // otel: trace context travels along

@@ -37,14 +37,14 @@ func (l *Link[S]) connect(ctx context.Context) error {
 func (l *Link[S]) try(ctx context.Context) (end *Ending, key string, err error) {
 	key, err = l.freshKey(ctx)
 	if err != nil {
-		if ce, ok := isConfig(err); ok {
+		if ce, ok := errors.AsType[*eds.ConfigError](err); ok {
 			return &Ending{Class: BadSetting, Err: ce}, "", nil
 		}
 		return &Ending{Err: l.Safe("cannot get the "+l.KeyName, err, "")}, "", nil
 	}
 	if l.Prepare != nil {
 		if err := l.Prepare(ctx); err != nil {
-			if ce, ok := isConfig(err); ok {
+			if ce, ok := errors.AsType[*eds.ConfigError](err); ok {
 				return &Ending{Class: BadSetting, Err: ce}, key, nil
 			}
 			return &Ending{Err: l.Safe("cannot begin", err, key)}, key, nil

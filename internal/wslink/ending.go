@@ -113,7 +113,7 @@ func (l *Link[S]) Closing(line *Line, err error) Ending {
 		end.Err = l.errorOf(end, what, Spoken(ce.Reason, line.Key))
 		return end
 	}
-	if ce, ok := isConfig(err); ok {
+	if ce, ok := errors.AsType[*eds.ConfigError](err); ok {
 		return Ending{Class: BadSetting, Err: ce} // of the session itself
 	}
 	// What the connection ended with tells more than what the WebSocket

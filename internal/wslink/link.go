@@ -86,9 +86,6 @@ func (l *Link[S]) Session() (s S, ok bool) {
 	return s, false
 }
 
-// Done is closed when the link is.
-func (l *Link[S]) Done() <-chan struct{} { return l.done }
-
 // Ended tells whether the link was closed.
 func (l *Link[S]) Ended() bool {
 	select {

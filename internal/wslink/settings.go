@@ -2,7 +2,6 @@ package wslink
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -160,6 +159,3 @@ func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
 }
-
-// isConfig tells whether err is, or wraps, a wrong setting.
-func isConfig(err error) (*eds.ConfigError, bool) { return errors.AsType[*eds.ConfigError](err) }

@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -455,4 +456,28 @@ func BenchmarkMark(b *testing.B) {
 			}
 		}
 	}
+}
+
+// How much memory an entry takes that is settled above the mark, id included.
+func BenchmarkMarkAhead(b *testing.B) {
+	const entries = 100_000
+	for b.Loop() {
+		before := live()
+		m := NewMark("", nil)
+		m.Arrived("first")
+		for i := range entries {
+			id := fmt.Sprintf("CAwQABgAIAAwAQ%06d==", i)
+			m.Arrived(id)
+			m.Settle(id)
+		}
+		b.ReportMetric(float64(live()-before)/entries, "B/entry")
+		runtime.KeepAlive(m)
+	}
+}
+
+func live() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,4 +158,37 @@ func BenchmarkHandleAfterBacklog(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// What a backlog costs: memory per event, and how long Backlog takes for each.
+func BenchmarkBacklog(b *testing.B) {
+	const events = 100_000
+	live := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	s := open(b, filepath.Join(b.TempDir(), "b.spool"), MaxEvents(1<<30), MaxBytes(1<<40))
+	var all sync.WaitGroup
+	for lane := range 64 {
+		all.Go(func() {
+			for i := lane; i < events; i += 64 {
+				if err := s.Handle(b.Context(), event(fmt.Sprint(i))); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	memory := float64(live()-before) / events
+	for b.Loop() {
+		if _, err := s.Backlog(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(memory, "B/event")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
 }
