@@ -3,7 +3,6 @@
 package jsonl
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,12 +11,12 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/childtest"
 	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
@@ -77,40 +76,7 @@ func child(role string) int {
 // start starts a child and hands over the ids that it acknowledged.
 func start(t *testing.T, role, name, path string) (*exec.Cmd, <-chan string) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), "JSONL_TEST_ROLE="+role, "JSONL_TEST_NAME="+name, "JSONL_TEST_PATH="+path)
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	acked := make(chan string, 1024)
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer close(acked)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			acked <- lines.Text()
-		}
-	})
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		for range acked {
-		}
-		done.Wait()
-		cmd.Wait()
-		if complaints.Len() > 0 {
-			t.Errorf("%s: %s", name, complaints.String())
-		}
-	})
-	return cmd, acked
+	return childtest.Start(t, "JSONL_TEST_ROLE="+role, "JSONL_TEST_NAME="+name, "JSONL_TEST_PATH="+path)
 }
 
 func TestTwoProcessesLoseNothing(t *testing.T) {

@@ -3,7 +3,6 @@
 package cursor
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/eventdelivery/eds-go/eds"
+
+	"github.com/eventdelivery/eds-go/internal/childtest"
 )
 
 const childNames = 4
@@ -77,40 +78,7 @@ func numbered(n int) string { return fmt.Sprintf("%04000d", n) }
 // start starts a child and hands over the lines that it prints.
 func start(t *testing.T, role, path string) (*exec.Cmd, <-chan string) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), "CURSOR_TEST_ROLE="+role, "CURSOR_TEST_PATH="+path)
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := make(chan string, 1024)
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer close(lines)
-		for scan := bufio.NewScanner(out); scan.Scan(); {
-			lines <- scan.Text()
-		}
-	})
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		for range lines {
-		}
-		done.Wait()
-		cmd.Wait()
-		if complaints.Len() > 0 {
-			t.Errorf("%s: %s", role, complaints.String())
-		}
-	})
-	return cmd, lines
+	return childtest.Start(t, "CURSOR_TEST_ROLE="+role, "CURSOR_TEST_PATH="+path)
 }
 
 // returned notes the last number that the child has told of each name.

@@ -3,7 +3,6 @@
 package spool
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math"
@@ -21,6 +20,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/childtest"
 	"github.com/eventdelivery/eds-go/internal/faults"
 )
 
@@ -157,40 +157,7 @@ func child(role string) int {
 // start starts a child and hands over the lines that it prints.
 func start(t *testing.T, role, name, path string) (*exec.Cmd, <-chan string) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), "SPOOL_TEST_ROLE="+role, "SPOOL_TEST_NAME="+name, "SPOOL_TEST_PATH="+path)
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := make(chan string, 1024)
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer close(lines)
-		for scan := bufio.NewScanner(out); scan.Scan(); {
-			lines <- scan.Text()
-		}
-	})
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		for range lines {
-		}
-		done.Wait()
-		cmd.Wait()
-		if complaints.Len() > 0 {
-			t.Errorf("%s: %s", role, complaints.String())
-		}
-	})
-	return cmd, lines
+	return childtest.Start(t, "SPOOL_TEST_ROLE="+role, "SPOOL_TEST_NAME="+name, "SPOOL_TEST_PATH="+path)
 }
 
 // told is what children have said of their events.
