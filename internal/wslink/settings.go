@@ -133,7 +133,17 @@ func (s *Settings) freshKey(ctx context.Context) (string, error) {
 	return s.usable(key)
 }
 
-// Harmless returns what of a URL may be shown: no user, no query.
+// Shown returns what of an address may be shown, once it could be read: its host
+// and its path, unless that may be the rest of a password.
+func Shown(u *url.URL) string {
+	v := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if strings.Contains(v.Path, "@") {
+		v.Path, v.RawPath = "", ""
+	}
+	return v.String()
+}
+
+// Harmless is Shown for what may be no URL: no user, no query.
 func Harmless(raw string) string {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {

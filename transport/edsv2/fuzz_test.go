@@ -139,6 +139,7 @@ func FuzzURL(f *testing.F) {
 	f.Add("wss://user:SECRET@eds.example/a?k=SECRET#SECRET", "my-queue")
 	f.Add("wss://eds.example/%zz?SECRET", "a&b=c")
 	f.Add("ws://localhost:80/subscribe?queue=x", "\xff \n")
+	f.Add("wss://eds.example/a@", "my-queue")
 	f.Fuzz(func(t *testing.T, url, queue string) {
 		tr := New(url, queue, APIKey("k"))
 		err := tr.Validate()

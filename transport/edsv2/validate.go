@@ -55,7 +55,7 @@ func (t *Transport) connectTo(u *url.URL, queue string) {
 		Settings: t.Settings,
 		Package:  "edsv2",
 		Kind:     "queue", Name: queue,
-		Host: u.Host, Shown: wslink.Harmless(u.String()),
+		Host: u.Host, Shown: wslink.Shown(u),
 		Request: func(key string) (string, http.Header) {
 			return address, http.Header{"Authorization": {"api-key " + key}}
 		},

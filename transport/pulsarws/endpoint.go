@@ -55,4 +55,4 @@ func (e *endpoint) request(key string, more params) (string, http.Header) {
 }
 
 // shown is what of the address may be seen.
-func (e *endpoint) shown() string { return wslink.Harmless(e.base.String()) }
+func (e *endpoint) shown() string { return wslink.Shown(&e.base) }
