@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -33,15 +34,23 @@ var loops = map[string]loop{
 	"full-unmetered": inMemory(unmetered),
 	"full-64":        inMemory(observed, eds.Concurrency(64)),
 	"full-redis":     inRedis(observed, eds.Concurrency(256)),
+	"relay":          relay,
+	"hand-relay":     relayByHand,
+	"queues":         overQueues,
 }
 
-// receive is the client's process. The lines on in are commands: "mark" says
-// on out what the process has used so far, "stop" ends it.
+// receive is the client's process.
 func receive(spec Spec, in io.Reader, out io.Writer) error {
 	run, ok := loops[spec.Variant]
 	if !ok {
 		return fmt.Errorf("unknown variant %q", spec.Variant)
 	}
+	return attend(spec, run, in, out, map[string]func() any{"memory": idleMemory})
+}
+
+// attend runs a loop. The lines on in are commands: "mark" says on out what
+// the process has used so far, "stop" ends it, and others are answered by more.
+func attend(spec Spec, run loop, in io.Reader, out io.Writer, more map[string]func() any) error {
 	if spec.Allocs != "" {
 		runtime.MemProfileRate = 4 << 10
 	}
@@ -67,7 +76,11 @@ func receive(spec Spec, in io.Reader, out io.Writer) error {
 				stop()
 				return <-ended
 			}
-			if err := json.NewEncoder(out).Encode(profile.mark()); err != nil {
+			answer := func() any { return profile.mark() }
+			if other := more[command]; other != nil {
+				answer = other
+			}
+			if err := json.NewEncoder(out).Encode(answer()); err != nil {
 				return err
 			}
 		}
@@ -124,11 +137,8 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-func variants() []string {
-	var names []string
-	for name := range loops {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// known tells whether there is a variant of that name.
+func known(name string) bool { return loops[name] != nil || setups[name].way != nil }
+
+// variants are those with a loop, setups left out.
+func variants() []string { return slices.Sorted(maps.Keys(loops)) }

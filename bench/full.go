@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -36,8 +37,13 @@ type pipeline struct {
 }
 
 func (p pipeline) run(ctx context.Context, spec Spec) error {
+	return p.runOn(ctx, transportOf(spec), handlers.Typed(func(_ context.Context, t Tenant) error { return handle(spec, &t) }))
+}
+
+// runOn runs the pipeline over a transport.
+func (p pipeline) runOn(ctx context.Context, transport eds.Transport, handler eds.Handler) error {
 	var lost atomic.Int64
-	app := eds.New(transportOf(spec), append(p.opts, eds.Logger(p.log))...)
+	app := eds.New(transport, append(slices.Clip(p.opts), eds.Logger(p.log))...)
 	app.Use(
 		middleware.Tracing(middleware.TracerProvider(p.tracer)),
 		middleware.Logging(p.log),
@@ -48,7 +54,7 @@ func (p pipeline) run(ctx context.Context, spec Spec) error {
 		middleware.Timeout(20*time.Second),
 		middleware.Recover(),
 	)
-	app.Handle(eventType, handlers.Typed(func(_ context.Context, t Tenant) error { return handle(spec, &t) }))
+	app.Handle(eventType, handler)
 	err := app.Run(ctx)
 	if n := lost.Load(); n > 0 {
 		return errors.Join(err, fmt.Errorf("%d events were dead-lettered", n))

@@ -27,41 +27,118 @@ func child() (isChild bool, err error) {
 	if err := json.Unmarshal([]byte(text), &spec); err != nil {
 		return true, err
 	}
-	if spec.Role == "server" {
-		return true, serve(spec, os.Stdin, os.Stdout)
+	play, ok := roles[spec.Role]
+	if !ok {
+		return true, fmt.Errorf("unknown role %q", spec.Role)
 	}
-	return true, receive(spec, os.Stdin, os.Stdout)
+	return true, play(spec, os.Stdin, os.Stdout)
+}
+
+// A role is what a process of its own does, with commands on in and JSON on
+// out.
+type role func(spec Spec, in io.Reader, out io.Writer) error
+
+var roles = map[string]role{
+	"server": serve, "client": receive, "worker": work, "publisher": publish, "recorder": record,
 }
 
 // measure runs spec once, each side in a process of its own.
 func measure(ctx context.Context, spec Spec) (Sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, spec.Measure.Duration+2*patience)
 	defer cancel()
-	sample, err := converse(ctx, spec)
+	name, way := spec.Variant, converse
+	if setup, ok := setups[spec.Variant]; ok {
+		setup.change(&spec)
+		way = setup.way
+	}
+	sample, err := way(ctx, spec)
 	if err != nil {
-		return Sample{}, fmt.Errorf("%s, %d B, window %d, rate %d: %w", strings.TrimSpace(spec.Protocol+" "+spec.Variant), spec.Size, spec.Window, spec.Rate, err)
+		return Sample{}, fmt.Errorf("%s, %d B, window %d, rate %d: %w", strings.TrimSpace(spec.Protocol+" "+name), spec.Size, spec.Window, spec.Rate, err)
 	}
 	return sample, nil
 }
 
+// converse is the way of most variants: a server and a client.
 func converse(ctx context.Context, spec Spec) (sample Sample, err error) {
+	p, err := connect(ctx, spec)
+	if err != nil {
+		return sample, err
+	}
+	defer p.kill()
+	defer p.explain(&err)
+	var idle Idle
+	if spec.Queues > 0 {
+		if err := p.client.ask("memory", &idle); err != nil {
+			return sample, err
+		}
+	}
+	if err := p.warmUp(); err != nil {
+		return sample, err
+	}
+	var before, after Mark
+	busy, err := redisTime(ctx, spec.Redis)
+	if err != nil {
+		return sample, err
+	}
+	if err := p.client.ask("mark", &before); err != nil {
+		return sample, err
+	}
+	served, err := p.serve()
+	if err != nil {
+		return sample, err
+	}
+	if err := p.client.ask("mark", &after); err != nil {
+		return sample, err
+	}
+	busyAfter, err := redisTime(ctx, spec.Redis)
+	if err != nil {
+		return sample, err
+	}
+	if err := p.part(); err != nil {
+		return sample, err
+	}
+	if seen := int(after.Handled - before.Handled); seen != served.Events && !unhandled[spec.Variant] {
+		return sample, fmt.Errorf("%d events were acknowledged, and the handler saw %d", served.Events, seen)
+	}
+	sample = sampleOf(served, before, after)
+	sample.Redis = micros(busyAfter-busy) / float64(served.Events)
+	sample.Queue, sample.Resident, sample.Routines = idle.Queue, idle.Resident, idle.Routines
+	return sample, nil
+}
+
+func sampleOf(served Served, before, after Mark) Sample {
+	n := float64(served.Events)
+	return Sample{
+		Rate:   n / served.Elapsed.Seconds(),
+		CPU:    micros(after.CPU-before.CPU) / n,
+		Server: micros(served.CPU) / n,
+		Allocs: float64(after.Mallocs-before.Mallocs) / n,
+		Bytes:  float64(after.Bytes-before.Bytes) / n,
+		P50:    micros(served.P50),
+		P99:    micros(served.P99),
+	}
+}
+
+// pair is a server and the client that is connected to it.
+type pair struct{ server, client *process }
+
+func connect(ctx context.Context, spec Spec) (*pair, error) {
 	spec.Role = "server"
 	server, err := spawn(ctx, spec, "0")
 	if err != nil {
-		return sample, err
+		return nil, err
 	}
-	defer server.kill()
 	var hello struct{ URL string }
 	if err := server.hear(&hello); err != nil {
-		return sample, err
+		server.kill()
+		return nil, errors.Join(err, server.complaint())
 	}
-
 	spec.Role, spec.URL = "client", hello.URL
 	client, err := spawn(ctx, spec, "1")
 	if err != nil {
-		return sample, err
+		server.kill()
+		return nil, err
 	}
-	defer client.kill()
 	go func() {
 		// A client that is gone before it connected leaves a server that
 		// waits. In every other case the server ends by itself, at once.
@@ -72,53 +149,50 @@ func converse(ctx context.Context, spec Spec) (sample Sample, err error) {
 			server.kill()
 		}
 	}()
-	defer func() { // whichever failed first, both may have something to say
-		if err != nil {
-			client.kill()
-			server.kill()
-			err = errors.Join(err, client.complaint(), server.complaint())
-		}
-	}()
+	p := &pair{server, client}
+	var connected struct{ Connected bool }
+	if err := p.server.hear(&connected); err != nil {
+		p.explain(&err)
+		return nil, err
+	}
+	return p, nil
+}
 
+func (p *pair) warmUp() error {
 	var warm struct{ Warm bool }
-	if err := server.hear(&warm); err != nil {
-		return sample, err
+	return p.server.ask("warm", &warm)
+}
+
+// serve has the server send what counts.
+func (p *pair) serve() (served Served, err error) {
+	err = p.server.ask("go", &served)
+	return served, err
+}
+
+// part ends both. The server reports an acknowledgement that comes late and
+// twice.
+func (p *pair) part() error {
+	if err := p.client.tell("stop"); err != nil {
+		return err
 	}
-	var before, after Mark
-	if err := client.ask("mark", &before); err != nil {
-		return sample, err
-	}
-	var served Served
-	if err := server.ask("go", &served); err != nil {
-		return sample, err
-	}
-	if err := client.ask("mark", &after); err != nil {
-		return sample, err
-	}
-	if err := client.tell("stop"); err != nil {
-		return sample, err
-	}
-	// The server reports an acknowledgement that comes late and twice.
 	var clean struct{ Clean bool }
-	if err := server.hear(&clean); err != nil {
-		return sample, err
+	if err := p.server.hear(&clean); err != nil {
+		return err
 	}
-	if err := client.wait(); err != nil {
-		return sample, err
+	return p.client.wait()
+}
+
+func (p *pair) kill() {
+	p.client.kill()
+	p.server.kill()
+}
+
+// explain adds to an error what both have to say, whichever failed first.
+func (p *pair) explain(err *error) {
+	if *err != nil {
+		p.kill()
+		*err = errors.Join(*err, p.client.complaint(), p.server.complaint())
 	}
-	if seen := int(after.Handled - before.Handled); seen != served.Events && !unhandled[spec.Variant] {
-		return sample, fmt.Errorf("%d events were acknowledged, and the handler saw %d", served.Events, seen)
-	}
-	n := float64(served.Events)
-	return Sample{
-		Rate:   n / served.Elapsed.Seconds(),
-		CPU:    micros(after.CPU-before.CPU) / n,
-		Server: micros(served.CPU) / n,
-		Allocs: float64(after.Mallocs-before.Mallocs) / n,
-		Bytes:  float64(after.Bytes-before.Bytes) / n,
-		P50:    micros(served.P50),
-		P99:    micros(served.P99),
-	}, nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

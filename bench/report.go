@@ -12,15 +12,6 @@ import (
 	"text/tabwriter"
 )
 
-// The figures of a sample, for medians and ratios.
-var (
-	rateOf   = func(s *Sample) float64 { return s.Rate }
-	cpuOf    = func(s *Sample) float64 { return s.CPU }
-	allocsOf = func(s *Sample) float64 { return s.Allocs }
-	p50Of    = func(s *Sample) float64 { return s.P50 }
-	p99Of    = func(s *Sample) float64 { return s.P99 }
-)
-
 // median is NaN when there is nothing.
 func median(values []float64) float64 {
 	if len(values) == 0 {
@@ -54,28 +45,21 @@ func (r results) ratios(c cell, base string, of func(*Sample) float64) []float64
 	return values
 }
 
-// base is what the column "× hand" compares with.
-const base = "hand"
-
 func printSection(w io.Writer, s section, r results) {
 	for _, spec := range s.cells {
 		fmt.Fprintf(w, "\n%s: %s\n", s.title, spec.describe())
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(t, "variant\tevents/s\t× hand\t(range)\tCPU µs\t× hand\tallocs\tp50 µs\tp99 µs\t× hand\tserver CPU µs\t")
+		fmt.Fprint(t, "variant\t")
+		for _, col := range s.columns {
+			fmt.Fprint(t, col.title, "\t")
+		}
+		fmt.Fprintln(t)
 		for _, variant := range s.variants {
-			c := cellOf(s, spec, variant)
-			rate := r.ratios(c, base, rateOf)
-			spread := "–"
-			if len(rate) > 1 {
-				spread = fmt.Sprintf("%.2f–%.2f", slices.Min(rate), slices.Max(rate))
+			fmt.Fprint(t, variant, "\t")
+			for _, col := range s.columns {
+				fmt.Fprint(t, col.text(r, cellOf(s, spec, variant)), "\t")
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", variant,
-				show("%.0f", median(r.values(c, rateOf))), show("%.2f", median(rate)), spread,
-				show("%.2f", median(r.values(c, cpuOf))), show("%.2f", median(r.ratios(c, base, cpuOf))),
-				show("%.1f", median(r.values(c, allocsOf))),
-				show("%.0f", median(r.values(c, p50Of))), show("%.0f", median(r.values(c, p99Of))),
-				show("%.2f", median(r.ratios(c, base, p99Of))),
-				show("%.2f", median(r.values(c, func(s *Sample) float64 { return s.Server }))))
+			fmt.Fprintln(t)
 		}
 		t.Flush()
 	}
@@ -104,7 +88,7 @@ func printMachine(w io.Writer, p plan) {
 	for _, dep := range info.Deps {
 		switch dep.Path {
 		case "github.com/coder/websocket", "github.com/ThreeDotsLabs/watermill", "github.com/hashicorp/golang-lru/v2",
-			"github.com/redis/go-redis/v9", "go.opentelemetry.io/otel", "github.com/go-json-experiment/json":
+			"github.com/redis/go-redis/v9", "go.etcd.io/bbolt", "go.opentelemetry.io/otel", "github.com/go-json-experiment/json":
 			versions = append(versions, dep.Path[strings.IndexByte(dep.Path, '/')+1:]+" "+dep.Version)
 		}
 	}

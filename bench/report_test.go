@@ -8,7 +8,7 @@ import (
 )
 
 func TestRatiosAreTakenWithinARound(t *testing.T) {
-	c := cell{"throughput", 400, 256, 0, "full-on"}
+	c := cell{section: "throughput", size: 400, window: 256, variant: "full-on"}
 	b := c
 	b.variant = base
 	// The machine slows down tenfold in the second round and loses a
@@ -29,7 +29,7 @@ func TestRatiosAreTakenWithinARound(t *testing.T) {
 }
 
 func TestTargetsSayMetMissedOrNotMeasured(t *testing.T) {
-	c := cell{"throughput", 400, 256, 0, "full-on"}
+	c := cell{section: "throughput", size: 400, window: 256, variant: "full-on"}
 	b := c
 	b.variant = base
 	var out strings.Builder
@@ -53,7 +53,7 @@ func TestEveryTargetIsMeasured(t *testing.T) {
 	for _, s := range p.sections {
 		for _, spec := range s.cells {
 			for _, v := range s.variants {
-				if loops[v] == nil {
+				if !known(v) {
 					t.Errorf("section %s: no variant %q", s.name, v)
 				}
 				planned[cellOf(s, spec, v)] = true
@@ -70,7 +70,7 @@ func TestEveryTargetIsMeasured(t *testing.T) {
 }
 
 func TestWrongFlagsAreNamed(t *testing.T) {
-	for _, args := range []string{"-sizes 10", "-windows 0", "-rates x", "-sections quick", "-variants fast", "-rounds 0", "extra"} {
+	for _, args := range []string{"-sizes 10", "-windows 0", "-rates x", "-sections quick", "-variants fast", "-rounds 0", "-appendfsync often", "extra"} {
 		_, err := parse(strings.Fields(args), io.Discard)
 		name, _, _ := strings.Cut(args, " ")
 		if err == nil || !strings.Contains(err.Error(), name) {

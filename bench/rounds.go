@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // bench measures and prints one table.
@@ -27,16 +29,22 @@ func bench(args []string) error {
 	defer stop()
 
 	redisAddr := ""
-	if slices.ContainsFunc(p.sections, func(s section) bool { return s.name == "redis" }) {
-		switch server, err := startRedis(ctx); {
+	if slices.ContainsFunc(p.sections, func(s section) bool { return s.redis }) {
+		switch server, err := startRedis(ctx, p.appendfsync); {
 		case errors.Is(err, exec.ErrNotFound):
-			fmt.Println("SKIPPED: the section redis, because there is no redis-server on the PATH.")
-			p.sections = slices.DeleteFunc(p.sections, func(s section) bool { return s.name == "redis" })
+			fmt.Println("SKIPPED: the sections redis, relay and limit, because there is no redis-server on the PATH.")
+			p.sections = slices.DeleteFunc(p.sections, func(s section) bool { return s.redis })
 		case err != nil:
 			return err
 		default:
 			defer server.stop()
 			redisAddr = server.addr
+		}
+	}
+	p.skipWithout(os.Stdout, benchmarkProgram)
+	for _, s := range p.sections {
+		if dir := s.cells[0].Dir; dir != "" && inRAM(dir) {
+			fmt.Printf("NOTE: %s is in memory, so the section %s measures no disk: choose a folder with -dir.\n", dir, s.name)
 		}
 	}
 	printMachine(os.Stdout, p)
@@ -52,15 +60,32 @@ func bench(args []string) error {
 	return failed
 }
 
+// skipWithout leaves out the variants that need a program which is not there.
+func (p *plan) skipWithout(w io.Writer, program string) {
+	needs := func(variant string) bool { return strings.HasPrefix(variant, program) }
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	for i := range p.sections {
+		s := &p.sections[i]
+		if slices.ContainsFunc(s.variants, needs) {
+			fmt.Fprintf(w, "SKIPPED: the variants of %s in the section %s, because there is no %s on the PATH (Debian: redis-tools).\n", program, s.name, program)
+			s.variants = slices.DeleteFunc(s.variants, needs)
+		}
+	}
+	p.sections = slices.DeleteFunc(p.sections, func(s section) bool { return len(s.variants) == 0 })
+}
+
 // cell is what one variant was measured under.
 type cell struct {
 	section              string
 	size, window, perSec int
 	variant              string
+	work                 time.Duration
 }
 
 func cellOf(s section, spec Spec, variant string) cell {
-	return cell{s.name, spec.Size, spec.Window, spec.Rate, variant}
+	return cell{s.name, spec.Size, spec.Window, spec.Rate, variant, spec.Work}
 }
 
 // results has the samples of a cell by round; nil where one failed.
@@ -78,7 +103,10 @@ func rounds(ctx context.Context, p plan, redisAddr string, progress io.Writer) (
 					// Each round starts with another one: nobody always
 					// comes after the same neighbour's heat.
 					spec.Variant = s.variants[(i+round)%len(s.variants)]
-					spec.Redis = redisAddr
+					spec.Redis = ""
+					if s.redis {
+						spec.Redis = redisAddr
+					}
 					if round == p.rounds-1 {
 						spec.Profile = profileName(p.cpu, s, spec, "cpu")
 						spec.Allocs = profileName(p.allocs, s, spec, "allocs")
@@ -107,6 +135,10 @@ func (s Spec) describe() string {
 	switch {
 	case s.Rate > 0:
 		return fmt.Sprintf("%d B, %d events/s", s.Size, s.Rate)
+	case s.Work > 0:
+		return fmt.Sprintf("%d B, window %d, handler %v", s.Size, s.Window, s.Work)
+	case s.Dir != "":
+		return fmt.Sprintf("%d B, %d at once", s.Size, s.Window)
 	case s.Pin:
 		return fmt.Sprintf("%d B, window %d, pinned", s.Size, s.Window)
 	}
@@ -120,6 +152,9 @@ func profileName(folder string, s section, spec Spec, kind string) string {
 	load := fmt.Sprintf("w%d", spec.Window)
 	if spec.Rate > 0 {
 		load = fmt.Sprintf("r%d", spec.Rate)
+	}
+	if spec.Work > 0 {
+		load += fmt.Sprintf("-%v", spec.Work)
 	}
 	return filepath.Join(folder, fmt.Sprintf("%s-%s-%d-%s.%s.pprof", s.name, spec.Variant, spec.Size, load, kind))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,9 +21,9 @@ import (
 // that the client stalled.
 const patience = 30 * time.Second
 
-// serve is the server's process: one connection, a phase to warm up and one
-// that counts. It says on out what it has done, one JSON object a line, and
-// waits on in for a line before the second phase.
+// serve is the server's process: one connection, or one per queue, a phase to
+// warm up and one that counts. It says on out what it has done, one JSON
+// object a line, and waits on in for a line before each phase.
 func serve(spec Spec, in io.Reader, out io.Writer) error {
 	say := json.NewEncoder(out)
 	hear := bufio.NewReader(in)
@@ -33,21 +34,19 @@ func serve(spec Spec, in io.Reader, out io.Writer) error {
 	if err := say.Encode(map[string]string{"url": "ws://" + l.Addr().String()}); err != nil {
 		return err
 	}
-	conn, err := l.Accept()
+	sessions, err := accept(l, spec)
 	l.Close()
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if err := upgrade(conn); err != nil {
-		return err
-	}
-	s, err := newSession(conn, spec)
-	if err != nil {
+	if err := say.Encode(map[string]bool{"connected": true}); err != nil {
 		return err
 	}
 
-	if _, err := s.phase(spec.Warmup); err != nil {
+	if _, err := hear.ReadString('\n'); err != nil {
+		return err
+	}
+	if _, err := phase(sessions, spec.Warmup); err != nil {
 		return fmt.Errorf("warm-up: %w", err)
 	}
 	runtime.GC()
@@ -57,20 +56,99 @@ func serve(spec Spec, in io.Reader, out io.Writer) error {
 	if _, err := hear.ReadString('\n'); err != nil {
 		return err
 	}
-	served, err := s.phase(spec.Measure)
+	served, err := phase(sessions, spec.Measure)
 	if err != nil {
 		return err
 	}
 	if err := say.Encode(served); err != nil {
 		return err
 	}
-	if err := s.drain(); err != nil {
+	if err := each(sessions, (*session).drain); err != nil {
 		return err
 	}
 	return say.Encode(map[string]bool{"clean": true})
 }
 
-// session is the connection to the client that is measured.
+// accept returns a session for each connection of the client, which share the
+// load between them.
+func accept(l net.Listener, spec Spec) ([]*session, error) {
+	sessions := make([]*session, max(spec.Queues, 1))
+	share := spec
+	share.Window = max(spec.Window/len(sessions), 1)
+	for i := range sessions {
+		conn, err := l.Accept()
+		if err != nil {
+			return nil, err
+		}
+		queue, err := upgrade(conn)
+		if err != nil {
+			return nil, err
+		}
+		if sessions[i], err = newSession(conn, share, len(sessions)); err != nil {
+			return nil, err
+		}
+		if len(queue) == len(queueName) {
+			copy(sessions[i].event, bytes.Replace(sessions[i].event, []byte(queueName), []byte(queue), 1))
+		}
+		if spec.Rate > 0 { // their turns do not fall together
+			sessions[i].interval = time.Second * time.Duration(len(sessions)) / time.Duration(spec.Rate)
+			sessions[i].offset = time.Duration(i) * time.Second / time.Duration(spec.Rate)
+		}
+	}
+	return sessions, nil
+}
+
+// each has all sessions do something at the same time, until one fails.
+func each(sessions []*session, do func(*session) error) error {
+	ended := make(chan error, len(sessions))
+	for _, s := range sessions {
+		go func() { ended <- do(s) }()
+	}
+	for range sessions {
+		if err := <-ended; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// phase sends events on all connections until l is over, and returns when each
+// was acknowledged.
+func phase(sessions []*session, l Length) (Served, error) {
+	l.Events = (l.Events + len(sessions) - 1) / len(sessions)
+	first := make([]int, len(sessions))
+	for i, s := range sessions {
+		first[i] = len(s.sent)
+	}
+	cpu, start := cpuTime(), time.Now()
+	if err := each(sessions, func(s *session) error { return s.phase(l, start) }); err != nil {
+		return Served{}, err
+	}
+	served := Served{Elapsed: time.Since(start), CPU: cpuTime() - cpu, Start: start.UnixNano()}
+	var latency []time.Duration
+	for i, s := range sessions {
+		latency = append(latency, s.latency[first[i]:]...)
+		if s.spec.Times {
+			served.First, served.Sent = first[i], wall(s.epoch, s.sent[first[i]:])
+		}
+	}
+	slices.Sort(latency)
+	served.Events = len(latency)
+	served.P50, served.P99 = quantile(latency, 0.50), quantile(latency, 0.99)
+	return served, nil
+}
+
+// wall returns times since epoch as what the clock on the wall showed, in ns:
+// other processes of this machine can compare it with theirs.
+func wall(epoch time.Time, since []time.Duration) []int64 {
+	times := make([]int64, len(since))
+	for i, d := range since {
+		times[i] = epoch.UnixNano() + int64(d)
+	}
+	return times
+}
+
+// session is a connection to the client that is measured.
 type session struct {
 	spec   Spec
 	speaks *protocol
@@ -78,6 +156,9 @@ type session struct {
 	frames frames
 	event  []byte // a whole event frame, header included
 	head   int    // length of its header
+
+	// At a fixed rate, the time between two events, and before the first.
+	interval, offset time.Duration
 
 	// mu guards what follows: at a fixed rate one goroutine sends and
 	// another reads.
@@ -90,7 +171,8 @@ type session struct {
 	epoch    time.Time
 }
 
-func newSession(conn net.Conn, spec Spec) (*session, error) {
+// newSession is for one of so many connections.
+func newSession(conn net.Conn, spec Spec, of int) (*session, error) {
 	speaks := spec.protocol()
 	text, err := speaks.newEvent(spec.Size, rand.Uint32())
 	if err != nil {
@@ -98,10 +180,10 @@ func newSession(conn net.Conn, spec Spec) (*session, error) {
 	}
 	s := &session{
 		spec: spec, speaks: speaks, conn: conn, epoch: time.Now(),
-		frames:  frames{conn: conn, buf: make([]byte, 256<<10)},
-		out:     make([]byte, 0, 2<<20),
-		sent:    make([]time.Duration, 0, 1<<20),
-		latency: make([]time.Duration, 0, 1<<20),
+		frames:  frames{conn: conn, buf: make([]byte, max(256<<10/of, 16<<10))},
+		out:     make([]byte, 0, 2<<20/of),
+		sent:    make([]time.Duration, 0, 1<<20/of),
+		latency: make([]time.Duration, 0, 1<<20/of),
 	}
 	s.event = appendHeader(nil, opText, len(text))
 	s.head = len(s.event)
@@ -110,24 +192,11 @@ func newSession(conn net.Conn, spec Spec) (*session, error) {
 }
 
 // phase sends events until l is over and returns when each was acknowledged.
-func (s *session) phase(l Length) (Served, error) {
-	first, start, cpu := len(s.sent), time.Now(), cpuTime()
-	var err error
-	if s.spec.Rate > 0 {
-		err = s.atRate(l, start)
-	} else {
-		err = s.inWindow(l, start)
+func (s *session) phase(l Length, start time.Time) error {
+	if s.interval > 0 {
+		return s.atRate(l, start.Add(s.offset))
 	}
-	if err != nil {
-		return Served{}, err
-	}
-	elapsed := time.Since(start)
-	latency := slices.Clone(s.latency[first:])
-	slices.Sort(latency)
-	return Served{
-		Events: len(latency), Elapsed: elapsed, CPU: cpuTime() - cpu,
-		P50: quantile(latency, 0.50), P99: quantile(latency, 0.99),
-	}, nil
+	return s.inWindow(l, start)
 }
 
 func quantile(sorted []time.Duration, q float64) time.Duration {
@@ -176,7 +245,7 @@ func (s *session) inWindow(l Length, start time.Time) error {
 
 // atRate sends on a schedule, whatever is in flight.
 func (s *session) atRate(l Length, start time.Time) error {
-	interval := time.Second / time.Duration(s.spec.Rate)
+	interval := s.interval
 	total := l.Events
 	if total == 0 {
 		total = int(l.Duration / interval)

@@ -21,6 +21,15 @@ type Spec struct {
 
 	Work time.Duration `json:"work"` // what the handler sleeps
 
+	// With a stream between the receiver and the workers.
+	Workers   int  `json:"workers"`   // processes; none leaves the events in the stream
+	Lanes     int  `json:"lanes"`     // events that a worker has in work at once
+	Receiving int  `json:"receiving"` // events that the receiver has in work at once
+	Times     bool `json:"times"`     // the server tells when it sent each event
+
+	Queues int    `json:"queues"` // connections that share window or rate; one when 0
+	Dir    string `json:"dir"`    // where files go
+
 	URL     string `json:"url"`
 	Redis   string `json:"redis"`
 	Pin     bool   `json:"pin"`   // server on the first processor, client on the second
@@ -46,6 +55,11 @@ type Served struct {
 	P50     time.Duration `json:"p50"`
 	P99     time.Duration `json:"p99"`
 	CPU     time.Duration `json:"cpu"`
+
+	// Unix ns; Sent of the events from number First on, if asked for.
+	Start int64   `json:"start"`
+	First int     `json:"first"`
+	Sent  []int64 `json:"sent,omitempty"`
 }
 
 // Mark is what the client has used so far.
@@ -64,4 +78,20 @@ type Sample struct {
 	Allocs   float64 // per event
 	Bytes    float64 // allocated per event
 	P50, P99 float64 // µs from sending to acknowledgement
+
+	// With a stream.
+	Recorded float64 // events per second that the receiver appended and acknowledged
+	HalfDone float64 // µs, the median from sending until the handler was done
+	Done     float64 // µs, the 99th percentile of that
+	Acked    float64 // µs, the same until the stream's server knew
+	Worker   float64 // µs of all workers together per event
+	Redis    float64 // µs of the Redis server per event
+	Least    float64 // the share of the worker that had least, of an even one
+
+	Events, Warmed int     // of what has no server
+	PerSync        float64 // events per fsync
+
+	Queue    float64 // KiB of heap and stacks for each idle queue
+	Resident float64 // KiB of the process's memory for each
+	Routines float64 // goroutines for each
 }

@@ -22,16 +22,17 @@ const (
 	opPong  = 10
 )
 
-// upgrade answers the WebSocket handshake on conn.
-func upgrade(conn net.Conn) error {
+// upgrade answers the WebSocket handshake on conn, and returns the queue that
+// it names, if any.
+func upgrade(conn net.Conn) (queue string, err error) {
 	req, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
-		return fmt.Errorf("handshake: %w", err)
+		return "", fmt.Errorf("handshake: %w", err)
 	}
 	sum := sha1.Sum([]byte(req.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
-	return err
+	return req.URL.Query().Get("queue"), err
 }
 
 // appendHeader appends the header of an unmasked, unfragmented frame.
