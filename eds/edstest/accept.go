@@ -63,6 +63,7 @@ func (s *Server) admit(r *http.Request, name string) (*connection, *refusal) {
 		return nil, &refusal{http.StatusConflict, 4409, "the queue has a subscription already"}
 	}
 	q.conn = newConnection(s, q)
+	q.conn.client = r.RemoteAddr
 	return q.conn, nil
 }
 

@@ -18,9 +18,10 @@ const readLimit = 128 << 10
 // connection is a client's hold on a queue.
 type connection struct {
 	*wsserver.Session
-	s *Server
-	q *queue
-	n int // 0 until the upgrade
+	s      *Server
+	q      *queue
+	n      int    // 0 until the upgrade
+	client string // its address
 
 	// Guarded by Server.mu.
 	active time.Time // when a message last went in either direction

@@ -419,3 +419,16 @@ func TestIdleServerIsDurablyBlocked(t *testing.T) {
 		c.wantEvent(ids[0])
 	})
 }
+
+func TestConnectNamesTheClient(t *testing.T) {
+	inBubble(t, func(t *testing.T, newServer makeServer) {
+		s := newServer()
+		dial(t, s)
+		for _, r := range s.History() {
+			if r.Op == edstest.OpConnect && r.Detail == "pipe" { // what net.Pipe has for an address
+				return
+			}
+		}
+		t.Errorf("no record names the client: %v", s.History())
+	})
+}

@@ -361,6 +361,10 @@ func TestFreezeAndThaw(t *testing.T) {
 		fault := s.OnSend(edstest.Events, edstest.Freeze(), edstest.Skip(1))
 		ids := publish(t, s, 3)
 		receipt := c.wantEvent(ids[0])
+		if err := fault.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		// From here on nothing is read, also while the first event is on its way.
 		wrote := make(chan error, 1)
 		go func() {
 			for range 2 { // the first may be taken from the pipe, the second is not

@@ -15,7 +15,7 @@ func (c *connection) Begin() {
 	c.n = c.s.conns
 	c.opened = time.Now()
 	c.active = c.opened
-	c.s.record(Record{Op: OpConnect, Queue: c.q.name, Conn: c.n})
+	c.s.record(Record{Op: OpConnect, Queue: c.q.name, Conn: c.n, Detail: c.client})
 	c.limit()
 }
 

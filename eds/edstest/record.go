@@ -14,7 +14,8 @@ const (
 	OpPublish Op = "publish"
 	// OpRefuse: a dial was refused with the HTTP status, or the close code, Code.
 	OpRefuse Op = "refuse"
-	// OpConnect: a connection took its queue.
+	// OpConnect: a connection took its queue; Detail is the client's address, as
+	// http.Request.RemoteAddr has it.
 	OpConnect Op = "connect"
 	// OpDisconnect: a connection gave its queue back. Code is that of the close
 	// frame, whoever sent it; 1005 for one without, 1006 when there was none.

@@ -105,6 +105,10 @@ func TestCheckFailsWithExactlyTheRuleThatIsBroken(t *testing.T) {
 			enqueue("e1"), deliver("e1", "r1", "c1"), start("p1", "e1", "t1"), effect("p1", "e1", "t1"),
 			Entry{Actor: "p1", Op: Crash}, deliver("e1", "r2", "c2"), run("p1", "e1", "t2"), commit("p1", "e1"),
 			ack("e1", "r2", "c2"), processed("e1", "r2"))},
+		{"a second effect after one that came when its process was dead", "", Bounds{}, join(
+			enqueue("e1"), deliver("e1", "r1", "c1"), start("p1", "e1", "t1"), Entry{Actor: "p1", Op: Crash},
+			effect("p1", "e1", "t1"), deliver("e1", "r2", "c2"), run("p2", "e1", "t2"), commit("p2", "e1"),
+			ack("e1", "r2", "c2"), processed("e1", "r2"))},
 		{"a second effect after the store forgot", "", Bounds{}, join(
 			enqueue("e1"), deliver("e1", "r1", "c1"), run("p1", "e1", "t1"), commit("p1", "e1"), wiped,
 			deliver("e1", "r2", "c1"), run("p1", "e1", "t2"), ack("e1", "r2", "c1"), processed("e1", "r2"))},

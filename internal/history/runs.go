@@ -139,8 +139,10 @@ func (ix *index) crashInWindow(s *span, before int) bool {
 	return false
 }
 
+// hitInWindow counts the crash from the start of the run, not from its effect:
+// what a process has asked another one for can take effect after its death.
 func (s *span) hitInWindow(c Entry) bool {
-	return c.Op == Crash && c.Actor == s.actor && len(s.effects) > 0 && c.Seq > s.effects[0] &&
+	return c.Op == Crash && c.Actor == s.actor && len(s.effects) > 0 && c.Seq > s.start &&
 		(s.commit < 0 || c.Seq < s.commit)
 }
 

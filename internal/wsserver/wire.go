@@ -21,10 +21,11 @@ type wire struct {
 	turn   chan struct{}
 	closed chan struct{}
 
-	mu   sync.Mutex
-	shut bool
-	mute bool
-	thaw chan struct{} // not nil while frozen
+	mu    sync.Mutex
+	shut  bool
+	mute  bool
+	thaw  chan struct{} // not nil while reading is held up
+	still bool          // writing is held up too
 }
 
 func newWire(conn net.Conn, closing func(code int)) *wire {
@@ -43,7 +44,7 @@ func (w *wire) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	defer func() { <-w.turn }()
-	if !w.passable() {
+	if !w.passable(true) {
 		return 0, net.ErrClosed
 	}
 	if len(p) > 1 && p[0]&0xf == closeFrame && w.closing != nil {
@@ -70,7 +71,7 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) Read(p []byte) (int, error) {
 	for {
 		n, err := w.Conn.Read(p)
-		if !w.passable() {
+		if !w.passable(false) {
 			return 0, net.ErrClosed
 		}
 		if !w.muted() {
@@ -89,11 +90,15 @@ func (w *wire) pass() { w.passed.Store(time.Now().UnixNano()) }
 // lastPass is when bytes last went either way, control frames included.
 func (w *wire) lastPass() time.Time { return time.Unix(0, w.passed.Load()) }
 
-// passable waits while the wire is frozen; false when it was closed meanwhile.
-func (w *wire) passable() bool {
+// passable waits while reading, or writing, is held up; false when the wire was
+// closed meanwhile.
+func (w *wire) passable(writing bool) bool {
 	for {
 		w.mu.Lock()
 		thaw := w.thaw
+		if writing && !w.still {
+			thaw = nil
+		}
 		w.mu.Unlock()
 		if thaw == nil {
 			return true
@@ -155,11 +160,24 @@ func (w *wire) silence() {
 
 // freeze holds up all reading and writing until unfreeze or Close.
 func (w *wire) freeze() {
+	w.holdReading()
+	w.holdWriting()
+}
+
+// holdReading holds up all reading until unfreeze or Close.
+func (w *wire) holdReading() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.thaw == nil {
 		w.thaw = make(chan struct{})
 	}
+}
+
+// holdWriting holds up all writing too, if reading is held up still.
+func (w *wire) holdWriting() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.still = w.thaw != nil
 }
 
 // unfreeze ends a freeze.
@@ -168,6 +186,6 @@ func (w *wire) unfreeze() {
 	defer w.mu.Unlock()
 	if w.thaw != nil {
 		close(w.thaw)
-		w.thaw = nil
+		w.thaw, w.still = nil, false
 	}
 }

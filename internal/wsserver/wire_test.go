@@ -81,6 +81,43 @@ func TestMutedWireSwallowsAllAndEndsWithClose(t *testing.T) {
 	})
 }
 
+// A session holds up reading first, while it still writes what goes before the
+// freeze. A thaw that comes meanwhile is not forgotten.
+func TestFreezeBeginsWithReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, far := pair(t, nil)
+		w.holdReading()
+		heard := make(chan string, 1)
+		go func() {
+			p := make([]byte, 8)
+			n, _ := w.Read(p)
+			heard <- string(p[:n])
+		}()
+		go func() { _, _ = w.Write([]byte("out")) }()
+		got := make([]byte, 3)
+		if _, err := io.ReadFull(far, got); err != nil || string(got) != "out" {
+			t.Errorf("%q, %v", got, err)
+		}
+		if _, err := far.Write([]byte("in")); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		select {
+		case p := <-heard:
+			t.Errorf("read %q", p)
+		default:
+		}
+		w.unfreeze()
+		if p := <-heard; p != "in" {
+			t.Errorf("read %q", p)
+		}
+		w.holdWriting() // too late
+		if w.cutOff() {
+			t.Error("frozen after the thaw")
+		}
+	})
+}
+
 func TestFrozenWireIsLateAndLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, far := pair(t, nil)

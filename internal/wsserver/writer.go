@@ -19,9 +19,14 @@ func (s *Session) write() {
 		if s.Lasting() {
 			buf, first, next = s.peer.Collect(buf)
 		}
-		if first != nil {
-			// The client may react to what is in buf before the breakage comes.
-			s.deaf = s.deaf || first.Kind != Freeze
+		// The client may react to what is in buf before the breakage comes. That
+		// is not seen, or with a Freeze not before the thaw.
+		switch {
+		case first == nil:
+		case first.Kind == Freeze:
+			s.wire.holdReading()
+		default:
+			s.deaf = true
 		}
 		ending := s.ending != nil
 		s.mu.Unlock()
@@ -33,6 +38,9 @@ func (s *Session) write() {
 			}
 		}
 		switch {
+		case first != nil && first.Kind == Freeze:
+			s.wire.holdWriting()
+			continue
 		case first != nil:
 			s.mu.Lock()
 			s.Break(*first)

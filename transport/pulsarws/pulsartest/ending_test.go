@@ -198,9 +198,12 @@ func TestBreak(t *testing.T) {
 func TestFreezeAndThaw(t *testing.T) {
 	in(t, func(t *testing.T, s *pulsartest.Server) {
 		c := dial(t, s, consumerPath("sub", ""))
-		s.OnDeliver(pulsartest.Freeze(), pulsartest.Skip(1))
+		freeze := s.OnDeliver(pulsartest.Freeze(), pulsartest.Skip(1))
 		publish(t, s, "1", "2", "3")
 		c.expect("1")
+		if err := freeze.Wait(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
 		s.Thaw()
 		c.expect("2", "3")
 	})
