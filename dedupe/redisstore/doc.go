@@ -31,8 +31,9 @@
 // Commands that are wanted at the same time travel in one pipeline. No timer
 // delays them: what comes in while a pipeline is under way goes with the next.
 //
-// A finished event takes about 150 bytes in Redis, most of it for the key: a
-// million events a day, kept for a day, are about 150 MB. See HashKeys.
+// A finished event takes 150 to 250 bytes in Redis, most of it for the names in
+// the key: a million events a day, kept for a day, are up to 250 MB. See
+// HashKeys.
 //
 // # Faults
 //

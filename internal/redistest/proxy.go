@@ -15,7 +15,7 @@ type Proxy struct {
 	// Addr is where clients connect.
 	Addr string
 
-	target   string
+	target   atomic.Pointer[string]
 	listener net.Listener
 	wg       sync.WaitGroup
 
@@ -39,9 +39,10 @@ func NewProxy(tb testing.TB, target string) *Proxy {
 		tb.Fatalf("redistest: %v", err)
 	}
 	p := &Proxy{
-		Addr: l.Addr().String(), target: target, listener: l,
+		Addr: l.Addr().String(), listener: l,
 		conns: make(map[net.Conn]struct{}), thaw: make(chan struct{}),
 	}
+	p.target.Store(&target)
 	p.wg.Go(p.accept)
 	tb.Cleanup(func() {
 		p.Pass()
@@ -89,6 +90,13 @@ func (p *Proxy) Pass() {
 	}
 }
 
+// Redirect has the proxy stand before another server from now on, and ends all
+// connections to the first, as a name that is given to another machine.
+func (p *Proxy) Redirect(target string) {
+	p.target.Store(&target)
+	p.Reset()
+}
+
 // Reset ends all connections.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
@@ -110,7 +118,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			continue
 		}
-		server, err := net.Dial("tcp", p.target)
+		server, err := net.Dial("tcp", *p.target.Load())
 		if err != nil || !p.keep(client, server) {
 			client.Close()
 			if err == nil {

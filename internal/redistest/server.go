@@ -24,8 +24,10 @@ type Server struct {
 	tb   testing.TB
 	dir  string
 	args []string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when cmd has ended
+	// config, where set, returns the arguments in place of the usual ones.
+	config func(host, port string) []string
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when cmd has ended
 }
 
 // Start starts a server with these arguments added to its command line, such
@@ -34,13 +36,18 @@ type Server struct {
 // skipped, except under CI, where it fails.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
+	return run(tb, &Server{args: args})
+}
+
+func run(tb testing.TB, s *Server) *Server {
+	tb.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") != "" {
 			tb.Fatalf("redistest: redis-server is not installed (apt-get install redis-server): %v", err)
 		}
 		tb.Skipf("SKIPPED, NOT TESTED: redis-server is not installed (apt-get install redis-server): %v", err)
 	}
-	s := &Server{tb: tb, dir: tb.TempDir(), args: args}
+	s.tb, s.dir = tb, tb.TempDir()
 	tb.Cleanup(s.Kill)
 	// A port that was free a moment ago may be taken when the server starts.
 	var err error
@@ -65,12 +72,25 @@ func freeAddr(tb testing.TB) string {
 }
 
 func (s *Server) start() error {
+	if err := s.launch(); err != nil {
+		return err
+	}
+	return s.await(10 * time.Second)
+}
+
+// launch starts the server and does not wait until it answers.
+func (s *Server) launch() error {
 	host, port, _ := net.SplitHostPort(s.Addr)
 	args := append([]string{
 		"--bind", host, "--port", port, "--dir", s.dir,
 		"--save", "", "--appendonly", "no", "--daemonize", "no",
 		"--logfile", filepath.Join(s.dir, "log"),
+		"--repl-diskless-sync-delay", "0", // a replica need not wait for others
 	}, s.args...)
+	if s.config != nil {
+		args = s.config(host, port)
+	}
+	refuseLargeFiles()
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		return err
@@ -82,7 +102,7 @@ func (s *Server) start() error {
 		cmd.Wait()
 		close(done)
 	}()
-	return s.await(10 * time.Second)
+	return nil
 }
 
 // await returns once the server answers.
@@ -152,6 +172,16 @@ func (s *Server) Restart() {
 	s.tb.Helper()
 	s.Kill()
 	if err := s.start(); err != nil {
+		s.tb.Fatalf("redistest: %v", err)
+	}
+}
+
+// Relaunch is a Restart that does not wait: the server may be loading yet what
+// it kept, or not be there.
+func (s *Server) Relaunch() {
+	s.tb.Helper()
+	s.Kill()
+	if err := s.launch(); err != nil {
 		s.tb.Fatalf("redistest: %v", err)
 	}
 }

@@ -92,7 +92,7 @@ func runWorkers(tb testing.TB, n int, client func() *redis.Client, count *counte
 	return stop
 }
 
-var callsOf = regexp.MustCompile(`cmdstat_(\w+):calls=(\d+)`)
+var callsOf = regexp.MustCompile(`cmdstat_([\w|]+):calls=(\d+)`)
 
 // calls is how often the server was sent a command.
 func calls(tb testing.TB, client *redis.Client, command string) int {
@@ -108,4 +108,11 @@ func calls(tb testing.TB, client *redis.Client, command string) int {
 		}
 	}
 	return 0
+}
+
+// times is how often an event was handled.
+func (c *counter) times(id string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byEvent[id]
 }

@@ -28,8 +28,9 @@ type entry struct {
 	size int64
 
 	state state
-	idle  time.Duration // as which it is given back
-	count int           // as which it is given back; -1 for as it is
+	pause *time.Duration // that GiveBack asks for; nil for the usual
+	idle  time.Duration  // as which it is given back
+	count int            // as which it is given back; -1 for as it is
 	// alive is when it was ours for sure: before a command was sent that
 	// touched it.
 	alive time.Time

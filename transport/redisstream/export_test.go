@@ -49,3 +49,23 @@ func (t *Transport) Leases() (names []string) {
 	}
 	return names
 }
+
+// JudgeInfo judges a server by its INFO.
+func JudgeInfo(info, fsync string) []Warning { return judgeServer("", fieldsOf(info), fsync) }
+
+// InfoField is a field of INFO.
+func InfoField(info, name string) string { return fieldsOf(info)[name] }
+
+// Age makes an entry that waits to be received look as if nobody had touched
+// it for long. It returns false when there is no such entry.
+func (t *Transport) Age(event string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.ready {
+		if e.Event.ID == event && e.state == waiting {
+			e.alive = time.Time{}
+			return true
+		}
+	}
+	return false
+}

@@ -114,7 +114,7 @@ func (p *part) refresh() error {
 		case !gone[id]:
 			e.alive = at
 		case e.state == waiting:
-			e.alive = time.Time{} // next drops it
+			p.disown(e)
 		case e.state == given:
 			p.forget(e)
 		}
@@ -125,7 +125,7 @@ func (p *part) refresh() error {
 // retake takes what was given back and whose pause is over.
 func (p *part) retake() error {
 	n := p.roomToClaim()
-	_, err := p.claim(retakeScript, p.t.minIdle.Milliseconds(), nobody, n, 1)
+	_, err := p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), nobody, n, 1)
 	return err
 }
 
@@ -136,7 +136,7 @@ func (p *part) takeOver(cursor string) (string, error) {
 	if n == 0 {
 		return cursor, nil
 	}
-	return p.claim(takeOverScript, p.t.minIdle.Milliseconds(), cursor, n)
+	return p.claim(takeOverScript, p.taken(), p.t.minIdle.Milliseconds(), cursor, n)
 }
 
 // roomToClaim is room, for single entries out of the order of all.
@@ -146,11 +146,11 @@ func (p *part) roomToClaim() int {
 	if p.lease != nil && p.lease.fresh() {
 		return 0
 	}
-	return p.room()
+	return p.room(toClaim)
 }
 
-// claim runs a script that claims entries, and takes them in.
-func (p *part) claim(script *redis.Script, args ...any) (cursor string, err error) {
+// claim runs a script that claims entries, and takes them in, see takeIn.
+func (p *part) claim(script *redis.Script, left int, args ...any) (cursor string, err error) {
 	t := p.t
 	p.claims.Lock()
 	defer p.claims.Unlock()
@@ -163,23 +163,25 @@ func (p *part) claim(script *redis.Script, args ...any) (cursor string, err erro
 		return "0-0", fmt.Errorf("unexpected reply of %d parts to a claim", len(reply))
 	}
 	cursor, _ = reply[0].(string)
-	entries, _ := reply[1].([]any)
-	for _, one := range entries {
+	list, _ := reply[1].([]any)
+	entries := make([]*entry, 0, len(list))
+	for _, one := range list {
 		parts, _ := one.([]any)
 		if len(parts) != 3 {
 			continue
 		}
 		id, _ := parts[0].(string)
 		count, _ := parts[1].(int64)
-		list, _ := parts[2].([]any)
-		fields := make(map[string]any, len(list)/2)
-		for i := 0; i+1 < len(list); i += 2 {
-			if name, ok := list[i].(string); ok {
-				fields[name] = list[i+1]
+		pairs, _ := parts[2].([]any)
+		fields := make(map[string]any, len(pairs)/2)
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if name, ok := pairs[i].(string); ok {
+				fields[name] = pairs[i+1]
 			}
 		}
-		p.take(id, fields, int(count), at)
+		entries = append(entries, p.newEntry(id, fields, int(count), at))
 	}
+	p.takeIn(entries, left)
 	return cursor, nil
 }
 

@@ -1,7 +1,6 @@
 package redisstream
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -35,6 +34,11 @@ func (l *lease) valid(minIdle time.Duration) bool {
 
 // Leases are keys beside the stream with the holder's name for a value.
 var (
+	takeScript = newPressing(`
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
 	renewScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`)
@@ -43,7 +47,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`)
 	// rollCallScript notes a worker in a sorted set, drops those not heard of
 	// for so many ms, and returns the names of the rest.
-	rollCallScript = redis.NewScript(`
+	rollCallScript = newPressing(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZADD', KEYS[1], now, ARGV[1])
@@ -56,7 +60,7 @@ func (t *Transport) rollKey() string { return besides(t.stream, t.group, "worker
 
 // rollCall finds out how many of the partitions are ours.
 func (t *Transport) rollCall() error {
-	names, err := rollCallScript.Run(t.life, t.client, []string{t.rollKey()}, t.name, t.minIdle.Milliseconds()).StringSlice()
+	names, err := rollCallScript.run(t.life, t.client, t.rollKey(), t.name, t.minIdle.Milliseconds()).StringSlice()
 	if err != nil {
 		return err
 	}
@@ -121,20 +125,11 @@ func (p *part) tend() error {
 
 func (p *part) takeLease(now time.Time) error {
 	t, l := p.t, p.lease
-	// Not SETNX: the client repeats a command whose reply was lost, and would
-	// then find its own lease to be another's.
-	old, err := t.client.SetArgs(t.life, l.key, t.name, redis.SetArgs{Mode: "NX", Get: true, TTL: t.minIdle}).Result()
-	switch {
-	case errors.Is(err, redis.Nil): // it was free
-	case err != nil:
+	// Its own it takes as well: the client repeats a command whose reply was
+	// lost.
+	ok, err := takeScript.run(t.life, t.client, l.key, t.name, t.minIdle.Milliseconds()).Int64()
+	if err != nil || ok == 0 {
 		return err
-	case old != t.name:
-		return nil // another's
-	default:
-		ok, err := renewScript.Run(t.life, t.client, []string{l.key}, t.name, t.minIdle.Milliseconds()).Int64()
-		if err != nil || ok == 0 {
-			return err
-		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,12 +160,28 @@ func (p *part) renewLease(now time.Time) error {
 // lose is the end of a lease that we have not returned. t.mu is held.
 func (p *part) lose() {
 	p.lease.held, p.lease.leaving = false, false
+	p.disownAll()
+}
+
+// disown drops an entry that waits, since it may be another's by now. Of a
+// partition all that waits goes with it: what comes behind it must not be
+// handed out before it. t.mu is held.
+func (p *part) disown(e *entry) {
+	if p.lease != nil {
+		p.disownAll()
+		return
+	}
+	p.forget(e)
+}
+
+// disownAll has all that waits taken up anew, in its order. t.mu is held.
+func (p *part) disownAll() {
 	for _, e := range p.held {
 		if e.state == waiting {
-			e.alive = time.Time{} // next drops it
+			p.forget(e)
 		}
 	}
-	p.t.look()
+	p.lease.left++
 }
 
 func (p *part) returnLease() error {
@@ -189,7 +200,7 @@ func (p *part) takeAll() error {
 	p.t.mu.Unlock()
 	for {
 		var err error
-		if cursor, err = p.claim(takeOverScript, 0, cursor, maxSettled); err != nil {
+		if cursor, err = p.claim(takeOverScript, left, 0, cursor, maxSettled); err != nil {
 			return err
 		}
 		if cursor == "0-0" {

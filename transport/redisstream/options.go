@@ -68,7 +68,9 @@ func NackDelay(d time.Duration) WorkerOption {
 // Window bounds what a worker has read and not settled: n events, of about
 // size bytes together; the defaults are 128 and 32 MiB. It is what one worker
 // keeps from the others while it is busy, and what comes late when it dies.
-// One event is always read, however large.
+// One event is always read, however large. What comes again, having been given
+// back or left by a worker that died, may be an eighth more, and one event at
+// least, so that it need not wait for the end of a backlog.
 func Window(n int, size int64) WorkerOption {
 	return workerOption(func(s *settings) { s.window, s.windowBytes = n, size })
 }
@@ -89,8 +91,8 @@ func SendTimeout(d time.Duration) PublisherOption {
 // TrimAbove sets how many entries a stream keeps: when it has more, those that
 // every group has acknowledged are deleted, up to the first that one has not,
 // however long the stream is by then; of a stream without a group, nothing.
-// The default is 10,000; Redis deletes in blocks of about 100. A negative n
-// never trims.
+// The default is 10,000; Redis deletes in blocks of about 100. When Redis is
+// out of memory, all of them are deleted at once. A negative n never trims.
 func TrimAbove(n int64) PublisherOption {
 	return publisherOption(func(s *settings) { s.trimAbove = n })
 }

@@ -42,8 +42,18 @@ func newPart(t *Transport, stream string) *part {
 	return p
 }
 
-// room returns how many entries may be read. t.mu is held.
-func (p *part) room() int {
+// purpose is what entries are wanted for.
+type purpose int
+
+const (
+	toRead  purpose = iota // what is new
+	toClaim                // what comes again
+)
+
+// room returns how many entries may be had for a purpose. What comes again has
+// some room that new ones cannot take: behind a backlog, it would have none.
+// t.mu is held.
+func (p *part) room(of purpose) int {
 	parts := 1
 	if p.lease != nil {
 		if !p.lease.valid(p.t.minIdle) {
@@ -54,8 +64,11 @@ func (p *part) room() int {
 	if !p.t.paused.IsZero() {
 		return 0
 	}
-	n := max(p.t.window/parts, 1) - len(p.held)
-	size := p.t.windowBytes/int64(parts) - p.bytes
+	n, size := max(p.t.window/parts, 1), p.t.windowBytes/int64(parts)
+	if of == toClaim {
+		n, size = n+max(n/8, 1), size+size/8
+	}
+	n, size = n-len(p.held), size-p.bytes
 	if size <= 0 && len(p.held) > 0 {
 		return 0
 	}
@@ -106,7 +119,7 @@ func (p *part) read() {
 func (p *part) waitForRoom() int {
 	for {
 		p.t.mu.Lock()
-		n, changed := p.room(), p.t.changed
+		n, changed := p.room(toRead), p.t.changed
 		p.reading = n > 0 && p.t.reads.Err() == nil
 		p.t.mu.Unlock()
 		if p.t.reads.Err() != nil {
@@ -126,7 +139,7 @@ func (p *part) waitForRoom() int {
 // known here, because a reply was lost.
 func (p *part) open() error {
 	t := p.t
-	err := t.client.XGroupCreateMkStream(t.life, p.stream, t.group, "0").Err()
+	err := groupScript.run(t.life, t.client, p.stream, t.group).Err()
 	if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
 		return err
 	}
@@ -154,7 +167,7 @@ func (p *part) open() error {
 			return err
 		}
 		for _, m := range got.Val() {
-			p.take(m.ID, m.Values, int(o.RetryCount), at)
+			p.takeIn([]*entry{p.newEntry(m.ID, m.Values, int(o.RetryCount), at)}, p.taken())
 		}
 	}
 	return nil
@@ -182,14 +195,16 @@ func (p *part) readSome(n int) error {
 		Group: t.group, Consumer: t.name, Streams: []string{p.stream, ">"},
 		Count: int64(n), Block: min(longPoll, t.minIdle/8),
 	})
-	at := time.Now()
+	at, left := time.Now(), p.taken()
 	if err := t.client.Process(t.life, once{cmd}); err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}
 	for _, s := range cmd.Val() {
-		for _, m := range s.Messages {
-			p.take(m.ID, m.Values, 1, at)
+		entries := make([]*entry, len(s.Messages))
+		for i, m := range s.Messages {
+			entries[i] = p.newEntry(m.ID, m.Values, 1, at)
 		}
+		p.takeIn(entries, left)
 	}
 	return nil
 }
@@ -200,20 +215,37 @@ type once struct{ *redis.XStreamSliceCmd }
 
 func (once) NoRetry() bool { return true }
 
-// take takes in an entry that has become ours.
-func (p *part) take(id string, fields map[string]any, attempt int, at time.Time) {
-	fresh := p.newEntry(id, fields, attempt, at)
+// taken is what the lease's left was when all that is pending was taken up.
+func (p *part) taken() int {
+	if p.lease == nil {
+		return 0
+	}
 	p.t.mu.Lock()
 	defer p.t.mu.Unlock()
-	if e := p.held[id]; e != nil {
-		e.alive = at // ours all the time
+	return p.lease.taken
+}
+
+// takeIn takes in entries that have become ours. Of a partition only as long
+// as nothing was left since the lease's left was that: what is left goes
+// before them, and they are taken up with it.
+func (p *part) takeIn(entries []*entry, left int) {
+	t := p.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.lease != nil && p.lease.left != left {
 		return
 	}
-	p.held[id] = fresh
-	p.bytes += fresh.size
-	p.largest = max(fresh.size, p.largest-p.largest/16)
-	p.t.ready = append(p.t.ready, fresh)
-	p.t.look()
+	for _, e := range entries {
+		if known := p.held[e.id]; known != nil {
+			known.alive = e.alive // ours all the time
+			continue
+		}
+		p.held[e.id] = e
+		p.bytes += e.size
+		p.largest = max(e.size, p.largest-p.largest/16)
+		t.ready = append(t.ready, e)
+	}
+	t.look()
 }
 
 // forget ends our hold on an entry. t.mu is held.

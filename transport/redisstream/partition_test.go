@@ -164,6 +164,7 @@ func TestOrderOfKeys(t *testing.T) {
 // Partitions of a worker that died go to the others, who first do what it
 // left behind.
 func TestPartitionsOfADeadWorker(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server, admin := start(t)
 	const keys, each = 30, 100
 	j := newJournal(keys * each)
@@ -187,6 +188,7 @@ func TestPartitionsOfADeadWorker(t *testing.T) {
 
 // Each partition has one reader, and the readers have equal shares.
 func TestShares(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server, _ := start(t)
 	var workers []*redisstream.Transport
 	var wg sync.WaitGroup
@@ -215,6 +217,7 @@ func TestShares(t *testing.T) {
 
 // On a Cluster, no command has keys of two slots.
 func TestCluster(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := redistest.Start(t, "--cluster-enabled", "yes")
 	node := server.Client()
 	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {

@@ -31,7 +31,8 @@ type pipeline struct {
 
 	mu      sync.Mutex
 	queue   []*call
-	running int // senders
+	running int           // senders
+	late    chan struct{} // see soon; nil until somebody waits
 }
 
 // call is a command on its way.
@@ -52,7 +53,15 @@ func (p *pipeline) do(ctx context.Context, cmd redis.Cmder) error {
 		p.running++
 		p.work.Go(p.send)
 	}
+	late := p.soon()
 	p.mu.Unlock()
+	// Asking a context for its channel costs a third of what the receiver
+	// spends on an event (bench, relay), and most are answered before that.
+	select {
+	case <-c.done:
+		return c.err
+	case <-late:
+	}
 	select {
 	case <-c.done:
 		return c.err
@@ -60,6 +69,26 @@ func (p *pipeline) do(ctx context.Context, cmd redis.Cmder) error {
 		p.giveUp(c)
 		return context.Cause(ctx)
 	}
+}
+
+// unwatched is for how long at most nobody looks whether a call's context has
+// ended.
+const unwatched = 50 * time.Millisecond
+
+// soon returns what is closed within unwatched. All calls of that time share
+// it, and its timer. p.mu is held.
+func (p *pipeline) soon() <-chan struct{} {
+	if p.late == nil {
+		late := make(chan struct{})
+		p.late = late
+		time.AfterFunc(unwatched, func() {
+			p.mu.Lock()
+			p.late = nil
+			p.mu.Unlock()
+			close(late)
+		})
+	}
+	return p.late
 }
 
 // giveUp keeps c from being sent late, if it was not sent yet.
@@ -116,7 +145,8 @@ var errReplicas = errors.New("replicas have it")
 
 func (p *pipeline) execAndWait(batch []*call) error {
 	client := p.client
-	if cluster, ok := client.(*redis.ClusterClient); ok {
+	cluster, ok := client.(*redis.ClusterClient)
+	if ok {
 		master, err := cluster.MasterForKey(background, p.waitKey)
 		if err != nil {
 			return err
@@ -132,6 +162,9 @@ func (p *pipeline) execAndWait(batch []*call) error {
 		return pipe.Process(background, reached)
 	})
 	n, err := reached.Result()
+	if cluster != nil && slices.ContainsFunc(batch, func(c *call) bool { return c.cmd.Err() != nil }) {
+		cluster.ReloadState(background) // the slot may be elsewhere by now, and this client does not follow
+	}
 	if err == nil && n < int64(p.replicas) {
 		err = fmt.Errorf("%d of %d %w", n, p.replicas, errReplicas)
 	}

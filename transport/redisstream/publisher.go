@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/rediscall"
 )
 
 // Publisher appends events to a stream. Make it with Publish and end it with
@@ -26,6 +27,7 @@ type Publisher struct {
 	end   context.CancelFunc
 	work  sync.WaitGroup
 	start sync.Once
+	full  chan struct{} // one value, when Redis was out of memory
 
 	mu     sync.Mutex
 	closed bool
@@ -37,7 +39,7 @@ type Publisher struct {
 //
 // Its method Handle is an eds.Handler, for a route or for middleware.DeadLetter.
 func Publish(client redis.UniversalClient, stream string, opts ...PublisherOption) (*Publisher, error) {
-	p := &Publisher{settings: defaults()}
+	p := &Publisher{settings: defaults(), full: make(chan struct{}, 1)}
 	for _, o := range opts {
 		if o != nil {
 			o.ofPublisher(&p.settings)
@@ -92,8 +94,9 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 		}
 		i = partitionOf(by, p.partitions)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.sendTimeout, errSilent)
-	defer cancel()
+	limited := eds.WithTimeout(ctx, p.sendTimeout, errSilent)
+	defer limited.Cancel()
+	ctx = limited
 	if err := p.begin(); err != nil {
 		return eds.Redeliver(err)
 	}
@@ -108,12 +111,15 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 		if err == nil {
 			return nil
 		}
+		if outOfMemory(err) {
+			p.filled()
+		}
 		if last == nil || !errors.Is(err, errSilent) {
 			last = err
 		}
 		// What too few replicas have is in the stream all the same.
 		if errors.Is(err, errReplicas) || judge(p.streams[i], err) != nil || !pause.wait(ctx) {
-			return eds.Redeliver(fmt.Errorf("redisstream: append to stream %q: %w", p.streams[i], discreet(last)))
+			return eds.Redeliver(fmt.Errorf("redisstream: append to stream %q: %w", p.streams[i], rediscall.Discreet(last)))
 		}
 	}
 }

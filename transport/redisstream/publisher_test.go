@@ -101,6 +101,7 @@ func TestTraceContextTravelsAlong(t *testing.T) {
 // While Redis cannot take them, events stay with their service: Handle says
 // so soon, and nothing is acknowledged. When it can again, they go on.
 func TestRedisCannotTakeIt(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for name, fault := range map[string]func(t *testing.T, server *redistest.Server, proxy *redistest.Proxy) (mend func()){
 		"out of memory": func(t *testing.T, server *redistest.Server, _ *redistest.Proxy) func() {
 			set := func(v string) {
@@ -184,6 +185,7 @@ func TestRedisCannotTakeIt(t *testing.T) {
 // F9: when the reply to an append is lost, the entry may be there twice, with
 // one id, and never not at all.
 func TestLostReplyToAnAppend(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	faults.Covers(t, "F9")
 	server, admin := start(t)
 	proxy := redistest.NewProxy(t, server.Addr)

@@ -1,10 +1,39 @@
 package redisstream
 
-import "github.com/redis/go-redis/v9"
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
 
 // Each script has the stream for its only key and the group for its first
 // argument, except where it says so, and does in one step what would go wrong
 // in two.
+
+// pressing is a script that has to run when the server is out of memory, too:
+// a backlog that has filled it goes down only when workers can begin.
+type pressing struct{ usual, full *redis.Script }
+
+func newPressing(source string) pressing {
+	// The flag is from Redis 7.0 on. It is left away as long as it is not
+	// needed, for servers that only speak the protocol.
+	return pressing{redis.NewScript(source), redis.NewScript("#!lua flags=allow-oom\n" + source)}
+}
+
+func (s pressing) run(ctx context.Context, client redis.Scripter, key string, args ...any) *redis.Cmd {
+	cmd := s.usual.Run(ctx, client, []string{key}, args...)
+	if outOfMemory(cmd.Err()) {
+		cmd = s.full.Run(ctx, client, []string{key}, args...)
+	}
+	return cmd
+}
+
+func outOfMemory(err error) bool { return redis.HasErrorPrefix(err, "OOM") }
+
+// groupScript makes the group, and the stream, where they are not there: from
+// the first entry on, so that nothing is left out.
+var groupScript = newPressing(`
+return redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')`)
 
 // refreshScript touches entries that are still those of a consumer.
 //

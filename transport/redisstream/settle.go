@@ -10,7 +10,11 @@ import (
 func (p *part) settle(e *entry, as state) {
 	e.state = as
 	if as == released {
-		e.idle = p.t.minIdle - p.t.delay(e.Event.Attempt)
+		pause := p.t.delay(e.Event.Attempt)
+		if e.pause != nil {
+			pause = min(*e.pause, p.t.minIdle)
+		}
+		e.idle = p.t.minIdle - pause
 	}
 	p.tell(e)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/rediscall"
 )
 
 // Transport is a worker's end of a stream. Make it with New.
@@ -155,8 +156,11 @@ func (t *Transport) next() (*entry, error) {
 		e := t.ready[0]
 		t.ready[0] = nil
 		t.ready = t.ready[1:]
+		if e.state != waiting {
+			continue // disowned meanwhile
+		}
 		if time.Since(e.alive) >= t.minIdle {
-			e.part.forget(e) // somebody else may have it, or soon will
+			e.part.disown(e) // somebody else may have it, or soon will
 			continue
 		}
 		e.state = given
@@ -241,7 +245,7 @@ func (t *Transport) failed(stream string, err error) bool {
 	if t.closed || t.final != nil {
 		return false
 	}
-	t.status.Err = discreet(err)
+	t.status.Err = rediscall.Discreet(err)
 	if final != nil {
 		t.final, t.status.Err = final, final
 		t.enter(eds.Refused)
@@ -252,7 +256,7 @@ func (t *Transport) failed(stream string, err error) bool {
 	t.enter(eds.Connecting)
 	if !t.trouble {
 		t.trouble = true
-		t.log.Warn("redis does not answer, trying again", slog.Any("err", discreet(err)))
+		t.log.Warn("redis does not answer, trying again", slog.Any("err", rediscall.Discreet(err)))
 	}
 	return true
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/eventdelivery/eds-go/internal/rediscall"
 )
 
 // trimScript deletes what all groups have acknowledged, in one step, so that no group
@@ -51,15 +53,15 @@ return redis.call('XTRIM', KEYS[1], 'MINID', '~', first[1] .. '-' .. first[2])`)
 func (p *Publisher) trimming() {
 	told := false
 	for {
-		// Not all publishers at the same moment.
-		if !sleep(p.life, p.trimEvery/2+rand.N(p.trimEvery)) {
+		above, ok := p.nextTrim()
+		if !ok {
 			return
 		}
 		for _, stream := range p.streams {
 			for p.life.Err() == nil {
-				n, err := trimScript.Run(p.life, p.pipes[0].client, []string{stream}, p.trimAbove).Int64()
+				n, err := trimScript.Run(p.life, p.pipes[0].client, []string{stream}, above).Int64()
 				if err != nil && !errors.Is(err, redis.Nil) && p.life.Err() == nil && !told {
-					p.log.Warn("stream cannot be trimmed", slog.String("stream", stream), slog.Any("err", discreet(err)))
+					p.log.Warn("stream cannot be trimmed", slog.String("stream", stream), slog.Any("err", rediscall.Discreet(err)))
 				}
 				told = err != nil
 				// XTRIM looks at 10,000 entries at a time, so that it holds up nobody.
@@ -68,6 +70,31 @@ func (p *Publisher) trimming() {
 				}
 			}
 		}
+	}
+}
+
+// nextTrim waits for the next time, and returns how many entries may stay. It
+// returns false after Close.
+func (p *Publisher) nextTrim() (above int64, ok bool) {
+	// Not all publishers at the same moment.
+	timer := time.NewTimer(p.trimEvery/2 + rand.N(p.trimEvery))
+	defer timer.Stop()
+	select {
+	case <-p.life.Done():
+		return 0, false
+	case <-timer.C:
+		return p.trimAbove, true
+	case <-p.full:
+		// Not at once after the last time: what can go is gone then.
+		return 0, sleep(p.life, min(p.trimEvery, time.Second)/2)
+	}
+}
+
+// filled notes that Redis is out of memory: what is done with has to go now.
+func (p *Publisher) filled() {
+	select {
+	case p.full <- struct{}{}:
+	default:
 	}
 }
 

@@ -184,6 +184,7 @@ func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
 
 // A publisher does it by itself, and what is done with goes.
 func TestPublisherTrims(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server, admin := start(t)
 	pub := publisher(t, admin, redisstream.TrimAbove(500), redisstream.TrimEvery(20*time.Millisecond))
 	const n = 3000

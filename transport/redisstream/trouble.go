@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/rediscall"
 )
 
 // judge returns err as what ends the tries for good, or nil when trying again
@@ -20,41 +21,29 @@ func judge(stream string, err error) error {
 		return &eds.ConfigError{Setting: "stream", Value: stream, Reason: "the key holds something else than a stream"}
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
 		return &eds.AuthError{Code: 401, Reason: clip(err)}
-	case redis.HasErrorPrefix(err, "NOPERM"):
+	case redis.HasErrorPrefix(err, "NOPERM"), strings.HasPrefix(text(err), "ERR The user executing the script"):
 		return &eds.AuthError{Code: 403, Reason: clip(err)}
-	case redis.HasErrorPrefix(err, "ERR unknown command"), redis.HasErrorPrefix(err, "ERR syntax error"):
+	case redis.HasErrorPrefix(err, "unknown command"), redis.HasErrorPrefix(err, "syntax error"):
 		return &eds.ConfigError{Setting: "server of stream", Value: stream, Reason: "must be Redis 7.0 or later: " + clip(err)}
 	}
 	return nil
 }
 
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 // clip is the text of an error of the server. It leaves away what it repeats
 // of the command, which may be a password.
-func clip(err error) string {
-	text, _, _ := strings.Cut(err.Error(), ", with args beginning with")
-	return text
-}
-
-// discreet hides in err what clip leaves away.
-func discreet(err error) error {
-	if text := clip(err); text != err.Error() {
-		return &shortened{text, err}
-	}
-	return err
-}
-
-type shortened struct {
-	text string
-	err  error
-}
-
-func (e *shortened) Error() string { return e.text }
-func (e *shortened) Unwrap() error { return e.err }
+func clip(err error) string { return rediscall.Discreet(err).Error() }
 
 // noGroup tells whether the stream or the group is not there.
 func noGroup(err error) bool {
 	return redis.HasErrorPrefix(err, "NOGROUP") || redis.HasErrorPrefix(err, "UNBLOCKED") ||
-		redis.HasErrorPrefix(err, "ERR no such key")
+		redis.HasErrorPrefix(err, "no such key")
 }
 
 // pauses are those between tries: they double from first to longest, with

@@ -167,6 +167,7 @@ func TestFrozenWorker(t *testing.T) {
 
 // A reply that is lost does not lose the entries that it brought.
 func TestLostReplyToARead(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server, admin := start(t)
 	proxy := redistest.NewProxy(t, server.Addr)
 	w := worker(t, redistest.NewClient(t, proxy.Addr), redisstream.MinIdle(time.Minute))
@@ -230,6 +231,7 @@ func TestDelay(t *testing.T) {
 
 // An event that was given back comes to any worker.
 func TestNackReachesOthers(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server, admin := start(t)
 	publish(t, publisher(t, admin), "1")
 	a := worker(t, server.Client())
@@ -298,6 +300,7 @@ func TestUnbegunGoesBack(t *testing.T) {
 // F14: a group that vanishes is made anew, from the first entry on; entries
 // in work are not handed out a second time.
 func TestGroupVanishes(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	faults.Covers(t, "F14")
 	server, admin := start(t)
 	pub := publisher(t, admin)
@@ -445,6 +448,7 @@ func TestRefusals(t *testing.T) {
 // A Redis with its entries on disk may die at any time: nothing is lost, and
 // the workers find back by themselves.
 func TestRestartWithAOF(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	quick := func(o *redis.Options) { o.DialTimeout, o.ReadTimeout = time.Second, time.Second }
 	pub := publisher(t, server.Client(quick), redisstream.SendTimeout(20*time.Second))
@@ -512,6 +516,7 @@ func TestManyWorkers(t *testing.T) {
 
 // What a worker has in memory is bounded, in number and in bytes.
 func TestWindow(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server, admin := start(t)
 	pub := publisher(t, admin)
 	for i := range 60 {

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/rediscall"
 	"github.com/eventdelivery/eds-go/transport/cursor"
 )
 
@@ -55,7 +54,7 @@ func New(client redis.UniversalClient, opts ...Option) (*Store, error) {
 // Load implements cursor.Store. A key that holds something else than a string,
 // or an empty one, is an *eds.ConfigError.
 func (s *Store) Load(ctx context.Context, name string) (string, error) {
-	position, err := within(ctx, s.budget, func(ctx context.Context) (string, error) {
+	position, err := rediscall.Within(ctx, s.budget, func(ctx context.Context) (string, error) {
 		return s.client.Get(ctx, s.prefix+name).Result()
 	})
 	switch {
@@ -77,7 +76,7 @@ func (s *Store) Save(ctx context.Context, name, position string) error {
 		return s.failed("save", name, cursor.ErrEmpty)
 	}
 	turn := s.turn(name)
-	_, err := within(ctx, s.budget, func(ctx context.Context) (struct{}, error) {
+	_, err := rediscall.Within(ctx, s.budget, func(ctx context.Context) (struct{}, error) {
 		// One that was given up may still be on its way in the client. It must
 		// not overtake this one and put the older position back.
 		select {
@@ -105,61 +104,10 @@ func (s *Store) turn(name string) chan struct{} {
 	return turn
 }
 
-// within runs f, whose client may not heed its context, for at most d, and
-// not when ctx has ended before. What f does after that is its own business,
-// which the client's time-outs end.
-func within[T any](ctx context.Context, d time.Duration, f func(context.Context) (T, error)) (T, error) {
-	var none T
-	if ctx.Err() != nil {
-		return none, context.Cause(ctx)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %v: %w", d, context.DeadlineExceeded))
-	type answer struct {
-		value T
-		err   error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		defer cancel()
-		value, err := f(ctx)
-		answers <- answer{value, err}
-	}()
-	select {
-	case a := <-answers:
-		return a.value, a.err
-	case <-ctx.Done():
-		// The two may come at once.
-		select {
-		case a := <-answers:
-			return a.value, a.err
-		default:
-			return none, context.Cause(ctx)
-		}
-	}
-}
-
 func (s *Store) foreign(name, reason string) error {
 	return &eds.ConfigError{Setting: "cursor key", Value: s.prefix + name, Reason: reason}
 }
 
 func (s *Store) failed(what, name string, err error) error {
-	return fmt.Errorf("rediscursor: %s %q: %w", what, name, discreet(err))
+	return fmt.Errorf("rediscursor: %s %q: %w", what, name, rediscall.Discreet(err))
 }
-
-// discreet hides what an error of a server repeats of the command: of an AUTH
-// or HELLO that it does not know, that is the password.
-func discreet(err error) error {
-	if text, _, found := strings.Cut(err.Error(), ", with args beginning with"); found {
-		return &shortened{text: text, err: err}
-	}
-	return err
-}
-
-// shortened is an error with another text.
-type shortened struct {
-	text string
-	err  error
-}
-
-func (e *shortened) Error() string { return e.text }
-func (e *shortened) Unwrap() error { return e.err }

@@ -1,0 +1,48 @@
+package redisstream
+
+import (
+	"context"
+	"time"
+
+	"github.com/eventdelivery/eds-go/eds"
+)
+
+// GiveBack is the eds.Middleware by which what failed comes again, on any
+// worker, for the App whose transport t is: it makes eds.Redeliver of an
+// error. The event then pauses for as long as eds.RetryAfter says where the
+// error has that, at most MinIdle, and else as after Nack. Errors that are
+// eds.Permanent are left as they are, and so is that of the last of
+// MaxAttempts. Use it inside of middleware.DeadLetter, which gets these.
+//
+// Without it only what a handler marks with eds.Redeliver comes again, and
+// eds.RetryAfter counts for nothing, since Nack does not see the error.
+func (t *Transport) GiveBack(next eds.Handler) eds.Handler {
+	return func(ctx context.Context, e *eds.Event) error {
+		err := next(ctx, e)
+		outcome := eds.OutcomeOf(err)
+		if outcome != eds.Failed && outcome != eds.Redelivered {
+			return err
+		}
+		if d, ok := eds.RetryDelay(err); ok {
+			t.postpone(e, d)
+		}
+		last := t.maxAttempts > 0 && e.Attempt >= t.maxAttempts
+		if outcome == eds.Redelivered || last || eds.IsPermanent(err) {
+			return err
+		}
+		return eds.Redeliver(err)
+	}
+}
+
+// postpone notes for how long an event pauses when it is given back.
+func (t *Transport) postpone(e *eds.Event, d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.parts {
+		for _, o := range p.held {
+			if o.state == given && o.Event.ID == e.ID && o.Event.Source == e.Source {
+				o.pause = &d
+			}
+		}
+	}
+}
