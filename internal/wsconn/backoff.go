@@ -38,13 +38,17 @@ func (b *Backoff) Reset() { b.exponential.Reset() }
 
 // Standby chooses the pauses between tries while another client holds what
 // this one wants: about a second at first, then slower, up to 15 to 30 seconds.
-type Standby struct{ tries int }
+type Standby struct {
+	// Steady keeps them at about a second.
+	Steady bool
+	tries  int
+}
 
 // Next returns the next pause.
 func (s *Standby) Next() time.Duration {
 	s.tries = min(s.tries+1, 100)
 	const quick = 5 // a queue that was just let go is free within seconds
-	if n := s.tries - quick; n > 0 {
+	if n := s.tries - quick; n > 0 && !s.Steady {
 		if d := time.Second << min(n, 4); d < 16*time.Second {
 			return jitter(d)
 		}

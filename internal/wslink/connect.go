@@ -13,8 +13,13 @@ import (
 // connect makes sure that there is a session, as often as it takes. Its error
 // is final.
 func (l *Link[S]) connect(ctx context.Context) error {
+	l.election.want(true)
+	defer l.election.want(false)
 	for {
 		if err := l.pause(ctx); err != nil {
+			return err
+		}
+		if err := l.turn(ctx); err != nil {
 			return err
 		}
 		end, key, err := l.try(ctx)
@@ -80,21 +85,16 @@ func (l *Link[S]) dial(ctx context.Context, key string) (*Ending, error) {
 	}
 	l.mu.Unlock()
 	if closed {
-		l.leave(s)
+		line.end()
+		l.account(s)
 		return nil, l.errClosed()
 	}
 	l.Log.InfoContext(ctx, "eds: connected", "url", l.Shown, l.Kind, l.Name)
 	return nil, nil
 }
 
-// leave gives a session up at once.
-func (l *Link[S]) leave(s S) {
-	s.line().end()
-	l.Account(s)
-}
-
-// Account keeps what is counted of a session that has ended.
-func (l *Link[S]) Account(s S) {
+// account keeps what is counted of a session that has ended.
+func (l *Link[S]) account(s S) {
 	if l.Left != nil {
 		l.Left(s)
 	}
@@ -108,8 +108,10 @@ func (l *Link[S]) Account(s S) {
 func (l *Link[S]) lost(ctx context.Context, p *S, err error) error {
 	line := (*p).line()
 	end := l.Closing(line, err)
-	l.leave(*p)
-	l.session.CompareAndSwap(p, nil)
+	line.end()
+	if l.session.CompareAndSwap(p, nil) { // else Close accounts for it
+		l.account(*p)
+	}
 	if l.Ended() {
 		return l.errClosed()
 	}
@@ -144,8 +146,13 @@ func (l *Link[S]) after(ctx context.Context, end Ending, key string) error {
 		return l.refuse(end)
 	case Held:
 		state = eds.Standby
+		level := slog.LevelInfo
+		if l.Patient && l.standby.Waiting() {
+			level = slog.LevelDebug // the same each second
+		}
 		pause = l.standby.Next()
-		l.Log.InfoContext(ctx, "eds: held by another client, standing by", append(attrs, "pause", pause)...)
+		l.election.yield(pause)
+		l.Log.Log(ctx, level, "eds: held by another client, standing by", append(attrs, "pause", pause)...)
 	default:
 		pause = max(l.backoff.Next(), end.RetryAfter)
 		level := slog.LevelWarn
@@ -176,6 +183,7 @@ func (l *Link[S]) rotated(ctx context.Context, refused string) bool {
 // refuse makes an ending final.
 func (l *Link[S]) refuse(end Ending) error {
 	l.Log.Error("eds: refused for good", l.Kind, l.Name, "error", end.Err)
+	l.election.stop(context.Background()) // others may be let in
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.final, l.lastErr = end.Err, end.Err

@@ -52,7 +52,8 @@ type Link[S Session] struct {
 	// Of the goroutine in Do.
 	backoff   *wsconn.Backoff
 	standby   wsconn.Standby
-	rekeyed   bool // the last try was with a key that replaced a refused one
+	election  *election // nil without a lease
+	rekeyed   bool      // the last try was with a key that replaced a refused one
 	notBefore time.Time
 	watched   <-chan struct{} // of the context whose end interrupts reading
 
@@ -69,13 +70,16 @@ type Link[S Session] struct {
 
 // New returns a link that has dialed nothing yet. The settings must be valid.
 func New[S Session](c Config[S]) *Link[S] {
-	return &Link[S]{
+	l := &Link[S]{
 		Config:  c,
 		Client:  c.httpClient(),
 		backoff: wsconn.NewBackoff(c.BackoffMin, c.BackoffMax),
+		standby: wsconn.Standby{Steady: c.Patient},
 		done:    make(chan struct{}),
 		since:   time.Now(),
 	}
+	l.election = newElection(&c.Settings, c.Package, c.Kind, c.Name, l.alive)
+	return l
 }
 
 // Session returns the present session, if there is one.
@@ -105,6 +109,7 @@ func (l *Link[S]) Do(ctx context.Context, f func(S) error) error {
 	l.watch(ctx)
 	for {
 		if err := ctx.Err(); err != nil {
+			l.election.want(false)
 			return err
 		}
 		p := l.session.Load()
@@ -127,6 +132,7 @@ func (l *Link[S]) Do(ctx context.Context, f func(S) error) error {
 			}
 			continue
 		}
+		l.election.want(true) // soon, in connect
 		if err := l.lost(ctx, p, err); err != nil {
 			return err
 		}
@@ -169,14 +175,14 @@ type closedError struct{ pkg string }
 
 func (e *closedError) Error() string { return e.pkg + ": transport is closed" }
 
-// Close ends the link: Do returns, now and in future. It hands over the last
-// session, which is still connected, to be finished by the caller. Only the
-// first call does anything.
-func (l *Link[S]) Close() (s S, ok bool) {
+// Close ends the link: Do returns, now and in future. Where a session is left,
+// which is still connected, finish ends it. Then the lease is released, so that
+// who takes it finds the door open. Only the first call does anything.
+func (l *Link[S]) Close(ctx context.Context, finish func(S) error) error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
-		return s, false
+		return nil
 	}
 	l.closed = true
 	close(l.done)
@@ -185,8 +191,14 @@ func (l *Link[S]) Close() (s S, ok bool) {
 		l.unwatch()
 	}
 	l.mu.Unlock()
-	if p := l.session.Swap(nil); p != nil {
-		return *p, true
+	defer l.election.stop(ctx)
+	if l.session.Load() != nil {
+		l.election.want(true) // the lease, until the connection is closed
 	}
-	return s, false
+	p := l.session.Swap(nil)
+	if p == nil {
+		return nil
+	}
+	defer l.account(*p)
+	return finish(*p)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/transport/lease"
 )
 
 // Settings are what all transports let their users set, under the same names.
@@ -34,6 +35,10 @@ type Settings struct {
 	HTTPClient      *http.Client
 	DialContext     func(ctx context.Context, network, addr string) (net.Conn, error)
 	Log             *slog.Logger
+	// Patient has pauses stay short while another client holds what this one
+	// wants. Lease says which of those who wait may dial; nil for all.
+	Patient bool
+	Lease   lease.Lease
 }
 
 // SetKey makes key the one that is always used.

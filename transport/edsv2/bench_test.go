@@ -3,20 +3,17 @@ package edsv2
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 )
 
 // sized returns an event of about n bytes.
@@ -58,60 +55,14 @@ func BenchmarkScan(b *testing.B) {
 	}
 }
 
-// endless is a network that always has more events, and takes everything.
-type endless struct {
-	frames []byte
-	pos    int
-	writes int
-}
-
-func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return &http.Response{
-		StatusCode: http.StatusSwitchingProtocols,
-		Header: http.Header{
-			"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
-			"Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(sum[:])},
-		},
-		Body: e,
-	}, nil
-}
-
-func (e *endless) Read(p []byte) (int, error) {
-	if e.pos == len(e.frames) {
-		e.pos = 0
-	}
-	n := copy(p, e.frames[e.pos:])
-	e.pos += n
-	return n, nil
-}
-func (e *endless) Write(p []byte) (int, error) { e.writes++; return len(p), nil }
-func (e *endless) Close() error                { return nil }
-
-var _ io.ReadWriteCloser = (*endless)(nil)
-
-// wire returns text as an unmasked text frame.
-func wire(text string) []byte {
-	b := []byte{0x81}
-	switch n := len(text); {
-	case n < 126:
-		b = append(b, byte(n))
-	case n < 1<<16:
-		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
-	default:
-		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
-	}
-	return append(b, text...)
-}
-
 // BenchmarkFrameToAck is all that the transport itself costs: a frame read,
 // made a delivery, and acknowledged, on a network that costs nothing.
 func BenchmarkFrameToAck(b *testing.B) {
 	for _, n := range []int{400, 4096} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			network := &endless{}
+			network := &linktest.Endless{}
 			for i := range 20000 {
-				network.frames = append(network.frames, wire(sized(n, i))...)
+				network.Frames = append(network.Frames, linktest.Frame(sized(n, i))...)
 			}
 			tr := New("wss://localhost", "my-queue", APIKey("k"), HTTPClient(&http.Client{Transport: network}),
 				Logger(slog.New(slog.DiscardHandler)))
@@ -126,7 +77,7 @@ func BenchmarkFrameToAck(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(network.writes)/float64(b.N), "writes/op")
+			b.ReportMetric(float64(network.Writes)/float64(b.N), "writes/op")
 			b.StopTimer()
 			present(tr).Conn.Fail(io.EOF)
 			tr.Close(b.Context())
@@ -169,7 +120,7 @@ func echo(b *testing.B, size, window int) string {
 	var events []byte
 	var receipts []int
 	for i := range window {
-		w := wire(sized(size, i))
+		w := linktest.Frame(sized(size, i))
 		receipts = append(receipts, len(events)+bytes.Index(w, []byte(prefix))+len(prefix))
 		events = append(events, w...)
 	}
@@ -184,15 +135,7 @@ func echo(b *testing.B, size, window int) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		resp, _ := (&endless{}).RoundTrip(r)
-		maps.Copy(w.Header(), resp.Header)
-		w.WriteHeader(101)
-		c, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	serve := linktest.Raw(func(_ int, c net.Conn) {
 		buf := make([]byte, ack*window)
 		for n := 0; ; {
 			for _, at := range receipts {
@@ -206,7 +149,8 @@ func echo(b *testing.B, size, window int) string {
 				return
 			}
 		}
-	})}
+	})
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(1, w, r) })}
 	go srv.Serve(l)
 	b.Cleanup(func() { srv.Close() })
 	return "ws://" + l.Addr().String()

@@ -99,14 +99,10 @@ func (t *Transport) Close(ctx context.Context) error {
 	if t.link == nil {
 		return nil
 	}
-	s, connected := t.link.Close()
-	if !connected {
+	return t.link.Close(ctx, func(s *session) error {
+		if err := s.Finish(ctx, s.drain); err != nil {
+			return t.link.Safe("cannot send the last acknowledgements", err, s.Key)
+		}
 		return nil
-	}
-	err := s.Finish(ctx, s.drain)
-	t.link.Account(s)
-	if err != nil {
-		return t.link.Safe("cannot send the last acknowledgements", err, s.Key)
-	}
-	return nil
+	})
 }

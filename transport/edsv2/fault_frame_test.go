@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,29 +13,13 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 )
 
 var frameFaults = []fault{
 	{"B6", testFragments},
 	{"B7", testSizes},
 	{"B8", testOversize},
-	{"B9", func(t *testing.T) { // what is compressed although nobody asked is refused
-		s := newService(t, nil)
-		s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
-			if n > 1 {
-				accept(func(p *peer) { p.send(event("e1", "r1")); p.rest() })(n, w, r)
-				return
-			}
-			b := wire(event("bomb", "r"))
-			b[0] |= 0x40 // RSV1
-			c := hijack(t, w, r)
-			c.Write(b)
-			c.Close()
-		}
-		if d := must(t, s.client()); d.Event.ID != "e1" {
-			t.Errorf("%+v", d)
-		}
-	}},
 	{"B10", testBinary},
 	{"B11", testInvalidUTF8},
 	{"B12", func(t *testing.T) {
@@ -70,32 +54,24 @@ var frameFaults = []fault{
 func testFragments(t *testing.T) {
 	text := event("e", "r")
 	long := event("e", strings.Repeat("r", 200)) // with a longer header
-	s := newService(t, nil)
-	s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
-		c := hijack(t, w, r)
-		defer c.Close()
+	s := newService(t, linktest.Raw(func(_ int, c net.Conn) {
 		for _, text := range []string{text, long} {
 			for cut := range len(text) {
-				head, tail := wire(text[:cut]), wire(text[cut:])
+				head, tail := linktest.Frame(text[:cut]), linktest.Frame(text[cut:])
 				head[0], tail[0] = 0x01, 0x80
 				c.Write(append(append(head, 0x89, 2, 'h', 'i'), tail...))
 			}
 		}
-		buf := make([]byte, 4096)
-		for {
-			if _, err := c.Read(buf); err != nil {
-				return
-			}
-		}
-	}
+		linktest.Drain(c)
+	}))
 	tr := s.client()
 	for range len(text) + len(long) {
 		if d := must(t, tr); d.Event.ID != "e" || string(d.Event.Payload) != `{"tenantId":"P0001"}` {
 			t.Fatalf("%+v", d)
 		}
 	}
-	if s.count() != 1 {
-		t.Errorf("%d connections", s.count())
+	if s.Count() != 1 {
+		t.Errorf("%d connections", s.Count())
 	}
 }
 
@@ -105,9 +81,9 @@ func testSizes(t *testing.T) {
 		limit - 1, limit}
 	s := newService(t, accept(func(p *peer) {
 		for _, n := range sizes {
-			p.send(exactly(n))
+			p.Send(exactly(n))
 		}
-		p.rest()
+		p.Rest()
 	}))
 	tr := s.client(MaxEventBytes(limit))
 	for _, n := range sizes {
@@ -117,8 +93,8 @@ func testSizes(t *testing.T) {
 			t.Errorf("%d bytes: %v, payload of %d", n, d.Err, len(d.Event.Payload))
 		}
 	}
-	if s.count() != 1 {
-		t.Errorf("%d connections", s.count())
+	if s.Count() != 1 {
+		t.Errorf("%d connections", s.Count())
 	}
 }
 
@@ -135,12 +111,12 @@ func testOversize(t *testing.T) {
 	reply := `{"frameType":"ACK_EVENT_REPLY","framePayload":{"receiptId":"r","x":"` + strings.Repeat("x", limit) + `"}}`
 	unheard := `{"framePayload":{"receiptId":"r2","eventPayload":"` + strings.Repeat("x", 3*limit) + `"},"frameType":"EVENT"}`
 	s := newService(t, accept(func(p *peer) {
-		p.send(exactly(limit + 1))
-		p.send(late)
-		p.send(reply)
-		p.send(unheard)
-		p.send(event("e2", "r2"))
-		p.rest()
+		p.Send(exactly(limit + 1))
+		p.Send(late)
+		p.Send(reply)
+		p.Send(unheard)
+		p.Send(event("e2", "r2"))
+		p.Rest()
 	}))
 	tr := s.client(MaxEventBytes(limit))
 	d := must(t, tr)
@@ -156,25 +132,25 @@ func testOversize(t *testing.T) {
 	if d := must(t, tr); d.Event.ID != "e2" {
 		t.Errorf("%+v", d)
 	}
-	if st := tr.Stats(); st.Oversize != 1 || st.Unusable != 1 || s.count() != 1 {
-		t.Errorf("%+v, %d connections", st, s.count())
+	if st := tr.Stats(); st.Oversize != 1 || st.Unusable != 1 || s.Count() != 1 {
+		t.Errorf("%+v, %d connections", st, s.Count())
 	}
 }
 
 func testBinary(t *testing.T) {
 	s := newService(t, accept(func(p *peer) {
 		bg := context.Background()
-		p.ws.Write(bg, websocket.MessageBinary, []byte{0, 1, 2, 0xff})
-		p.ws.Write(bg, websocket.MessageBinary, nil)
-		p.ws.Write(bg, websocket.MessageBinary, []byte(event("e1", "r1")))
-		p.rest()
+		p.WS.Write(bg, websocket.MessageBinary, []byte{0, 1, 2, 0xff})
+		p.WS.Write(bg, websocket.MessageBinary, nil)
+		p.WS.Write(bg, websocket.MessageBinary, []byte(event("e1", "r1")))
+		p.Rest()
 	}))
 	tr := s.client()
 	if d := must(t, tr); d.Event.ID != "e1" {
 		t.Errorf("%+v", d)
 	}
-	if st := tr.Stats(); st.Binary != 2 || s.count() != 1 {
-		t.Errorf("%+v, %d connections", st, s.count())
+	if st := tr.Stats(); st.Binary != 2 || s.Count() != 1 {
+		t.Errorf("%+v, %d connections", st, s.Count())
 	}
 }
 
@@ -281,11 +257,11 @@ func testIdentities(t *testing.T) {
 func testSameFrameTwice(t *testing.T) {
 	acked := make(chan []string, 1)
 	s := newService(t, accept(func(p *peer) {
-		p.send(event("e1", "r1"))
-		p.send(event("e1", "r1"))
-		p.send(event("e2", "r2"))
-		acked <- p.acks(2)
-		p.rest()
+		p.Send(event("e1", "r1"))
+		p.Send(event("e1", "r1"))
+		p.Send(event("e2", "r2"))
+		acked <- p.Acks(2)
+		p.Rest()
 	}))
 	tr := s.client()
 	for range 2 {
@@ -308,10 +284,10 @@ func play(t *testing.T, frames ...string) (*service, *Transport) {
 	t.Helper()
 	s := newService(t, accept(func(p *peer) {
 		for _, f := range frames {
-			p.send(f)
+			p.Send(f)
 		}
-		p.send(event("last", "r-last"))
-		p.rest()
+		p.Send(event("last", "r-last"))
+		p.Rest()
 	}))
 	return s, s.client()
 }
@@ -321,8 +297,8 @@ func skipped(t *testing.T, count func(Stats) uint64, frames ...string) {
 	t.Helper()
 	s, tr := play(t, frames...)
 	defer tr.Close(t.Context())
-	if d := must(t, tr); d.Event.ID != "last" || d.Err != nil || s.count() != 1 {
-		t.Errorf("%+v after %d connections", d, s.count())
+	if d := must(t, tr); d.Event.ID != "last" || d.Err != nil || s.Count() != 1 {
+		t.Errorf("%+v after %d connections", d, s.Count())
 	}
 	if n := count(tr.Stats()); n != uint64(len(frames)) {
 		t.Errorf("%d counted, want %d: %+v", n, len(frames), tr.Stats())
@@ -342,8 +318,8 @@ func malformedFrames(t *testing.T, reason string, frames ...string) {
 			t.Errorf("%.200s: err %v, receipt %q, id %q", f, d.Err, d.Receipt, d.Event.ID)
 		}
 	}
-	if d := must(t, tr); d.Event.ID != "last" || s.count() != 1 {
-		t.Errorf("%+v after %d connections", d, s.count())
+	if d := must(t, tr); d.Event.ID != "last" || s.Count() != 1 {
+		t.Errorf("%+v after %d connections", d, s.Count())
 	}
 	if tr.Status().Skipped != 0 {
 		t.Errorf("%+v", tr.Stats())
@@ -357,7 +333,7 @@ func delivers(t *testing.T, good func(d *eds.Delivery) bool, frame string) {
 	if d := must(t, tr); !good(d) {
 		t.Errorf("%.300s: %+v", frame, d)
 	}
-	if d := must(t, tr); d.Event.ID != "last" || s.count() != 1 {
+	if d := must(t, tr); d.Event.ID != "last" || s.Count() != 1 {
 		t.Errorf("%.300s: %+v", frame, d)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/internal/wslink"
+	"github.com/eventdelivery/eds-go/transport/lease"
 )
 
 // Option is a setting of New.
@@ -67,6 +68,21 @@ func PongTimeout(d time.Duration) Option { return func(s *settings) { s.PongTime
 func Backoff(min, max time.Duration) Option {
 	return func(s *settings) { s.BackoffMin, s.BackoffMax = min, max }
 }
+
+// Standby has the transport wait for a queue that another client holds for as
+// long as it takes, with a try about every second. Without it the pauses
+// between tries grow, to half a minute at most. Either way the state is
+// eds.Standby meanwhile.
+func Standby() Option { return func(s *settings) { s.Patient = true } }
+
+// Lease is Standby for receivers that know of each other: of those with the
+// same lease only its holder dials, so that a standby costs the service
+// nothing, and takes over within a second after the other was closed, and
+// within 4 after it died. The service's own 409 decides all the same; see the
+// rules of package lease, whose constants say how long what takes. Close
+// releases the lease. Each transport needs a lease.Lease of its own; nil is the
+// same as Standby.
+func Lease(l lease.Lease) Option { return func(s *settings) { s.Lease, s.Patient = l, true } }
 
 // DialTimeout bounds the way from the name look-up to the end of the
 // handshake; 10 s unless set.

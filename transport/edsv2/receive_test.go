@@ -1,27 +1,26 @@
 package edsv2
 
 import (
-	"context"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/eventdelivery/eds-go/internal/wslink"
 )
 
 func TestReceiveAndAck(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		acked := make(chan string, 10)
-		ended := make(chan error, 1)
+		ended := make(chan websocket.StatusCode, 1)
 		s := newService(t, accept(func(p *peer) {
-			p.send(event("e1", "r1"))
-			for _, r := range p.acks(1) {
+			p.Send(event("e1", "r1"))
+			for _, r := range p.Acks(1) {
 				acked <- r
 			}
-			p.send(`{"frameType":"ACK_EVENT_REPLY","framePayload":{"receiptId":"r1"}}`)
-			p.send(event("e2", "r2"))
-			ended <- p.rest()
+			p.Send(`{"frameType":"ACK_EVENT_REPLY","framePayload":{"receiptId":"r1"}}`)
+			p.Send(event("e2", "r2"))
+			ended <- p.End()
 		}))
 		tr := s.client()
 		before := time.Now()
@@ -47,48 +46,44 @@ func TestReceiveAndAck(t *testing.T) {
 		if err := tr.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := websocket.CloseStatus(<-ended); got != websocket.StatusNormalClosure {
+		if got := <-ended; got != websocket.StatusNormalClosure {
 			t.Errorf("closed with %v", got)
 		}
-		if s.keys[0] != "api-key "+canary {
-			t.Errorf("Authorization = %q", s.keys[0])
+		asked := s.Asked()[0]
+		if got := asked.Header.Get("Authorization"); got != "api-key "+canary {
+			t.Errorf("Authorization = %q", got)
 		}
-		if got := s.urls[0]; got != "/path?queue=my-queue&tenant=t1" {
+		if got := asked.URL.String(); got != "/base?queue=my-queue&tenant=t1" {
 			t.Errorf("url = %q", got)
 		}
 	})
 }
 
-// A cancelled Receive costs neither the connection nor an event.
-func TestCancelledReceiveKeepsTheConnection(t *testing.T) {
+// Close may end a Receive, and counts what its connection brought once.
+func TestCloseDuringReceive(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		more := make(chan string)
 		s := newService(t, accept(func(p *peer) {
-			for m := range more {
-				p.send(m)
-			}
-			p.rest()
+			p.Send(event("e1", "r1"))
+			p.Acks(1)
+			p.Send(`{"frameType":"ACK_EVENT_REPLY","framePayload":{"receiptId":"r1"}}`)
+			p.Rest()
 		}))
 		tr := s.client()
-		for range 3 {
-			until(t, tr, time.Second)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := tr.Receive(ctx); err != context.Canceled {
-			t.Errorf("Receive = %v", err)
-		}
-		more <- event("e1", "r1")
-		if d := must(t, tr); d.Event.ID != "e1" {
-			t.Errorf("%+v", d)
-		}
-		if n := s.count(); n != 1 {
-			t.Errorf("%d dials", n)
-		}
-		close(more)
+		ack(t, tr, must(t, tr))
+		ended := make(chan error, 1)
+		go func() {
+			_, err := tr.Receive(t.Context())
+			ended <- err
+		}()
 		synctest.Wait()
-		if st := tr.Status(); strings.Contains(st.State.String(), "onnecting") {
-			t.Errorf("%+v", st)
+		if err := tr.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !wslink.Closed(err) {
+			t.Errorf("Receive ended with %v", err)
+		}
+		if st := tr.Stats(); st.Confirmed != 1 {
+			t.Errorf("stats = %+v", st)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package pulsarws
 
 import (
-	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/eventdelivery/eds-go/internal/linktest"
 )
 
 // tenantOf returns a message with a payload of n bytes.
@@ -55,47 +56,14 @@ func BenchmarkBody(b *testing.B) {
 	}
 }
 
-// endless is a network that always has more messages, and takes everything.
-type endless struct {
-	frames []byte
-	pos    int
-	writes int
-}
-
-func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return &http.Response{
-		StatusCode: http.StatusSwitchingProtocols,
-		Header: http.Header{
-			"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
-			"Sec-Websocket-Accept": {base64.StdEncoding.EncodeToString(sum[:])},
-		},
-		Body: e,
-	}, nil
-}
-func (e *endless) Read(p []byte) (int, error) {
-	if e.pos == len(e.frames) {
-		e.pos = 0
-	}
-	n := copy(p, e.frames[e.pos:])
-	e.pos += n
-	return n, nil
-}
-func (e *endless) Write(p []byte) (int, error) { e.writes++; return len(p), nil }
-func (e *endless) Close() error                { return nil }
-
-var _ io.ReadWriteCloser = (*endless)(nil)
-
 // BenchmarkMessageToAck is all that the transport itself costs: a message
 // read, made a delivery, and acknowledged, on a network that costs nothing.
 func BenchmarkMessageToAck(b *testing.B) {
 	for _, n := range []int{400, 4096} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			network := &endless{}
+			network := &linktest.Endless{}
 			for i := range 20000 {
-				text := tenantOf(n, i)
-				network.frames = binary.BigEndian.AppendUint16(append(network.frames, 0x81, 126), uint16(len(text)))
-				network.frames = append(network.frames, text...)
+				network.Frames = append(network.Frames, linktest.Frame(tenantOf(n, i))...)
 			}
 			c := NewConsumer("wss://localhost", "acme/billing/tenants", "bench", Subscribe(Shared),
 				HTTPClient(&http.Client{Transport: network}), Logger(slog.New(slog.DiscardHandler)))
@@ -110,7 +78,7 @@ func BenchmarkMessageToAck(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(network.writes)/float64(b.N), "writes/op")
+			b.ReportMetric(float64(network.Writes)/float64(b.N), "writes/op")
 			b.StopTimer()
 			d, err := c.Receive(b.Context())
 			if err != nil {

@@ -203,14 +203,10 @@ func (c *Consumer) Close(ctx context.Context) error {
 	if c.link == nil {
 		return nil
 	}
-	s, connected := c.link.Close()
-	if !connected {
+	return c.link.Close(ctx, func(s *session) error {
+		if err := s.Finish(ctx, nil); err != nil {
+			return c.link.Safe("cannot send the last acknowledgements", err, s.Key)
+		}
 		return nil
-	}
-	err := s.Finish(ctx, nil)
-	c.link.Account(s)
-	if err != nil {
-		return c.link.Safe("cannot send the last acknowledgements", err, s.Key)
-	}
-	return nil
+	})
 }

@@ -3,6 +3,8 @@ package pulsarws
 import (
 	"strconv"
 	"time"
+
+	"github.com/eventdelivery/eds-go/transport/lease"
 )
 
 // SubscriptionType says how a subscription is shared. See
@@ -76,6 +78,24 @@ func CryptoFailureAction(action string) ReceiverOption {
 // answers 409.
 func Subscribe(t SubscriptionType) ConsumerOption {
 	return consumerOption(func(s *settings) { s.consumer.kind = t })
+}
+
+// Standby has the consumer wait for a subscription that another one holds for
+// as long as it takes, with a try about every second. Without it the pauses
+// between tries grow, to half a minute at most. Either way the state is
+// eds.Standby meanwhile. It is for Exclusive subscriptions: on the others nobody
+// is refused, and Failover is a standby of Pulsar's own.
+func Standby() ConsumerOption { return consumerOption(func(s *settings) { s.Patient = true }) }
+
+// Lease is Standby for consumers that know of each other: of those with the
+// same lease only its holder dials, so that a standby costs the service
+// nothing, and takes over within a second after the other was closed, and
+// within 4 after it died. The service's own 409 decides all the same; see the
+// rules of package lease, whose constants say how long what takes. Close
+// releases the lease. Each consumer needs a lease.Lease of its own; nil is the
+// same as Standby. A Shared or Key_Shared subscription allows none.
+func Lease(l lease.Lease) ConsumerOption {
+	return consumerOption(func(s *settings) { s.Lease, s.Patient = l, true })
 }
 
 // FromEarliest has a subscription that does not exist yet begin with the

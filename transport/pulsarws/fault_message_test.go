@@ -8,7 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 )
 
 var messageFaults = []fault{
@@ -24,7 +25,6 @@ var messageFaults = []fault{
 	{"B7", testSizes},
 	{"B7/default", testLargestMessage},
 	{"B8", testOversize},
-	{"B9", testCompressed},
 	{"B10", testBinary},
 	{"B11", testInvalidUTF8},
 	{"B12", testNotJSON},
@@ -55,11 +55,11 @@ func play(t *testing.T, connect maker, frames ...string) (*service, client, <-ch
 	said := make(chan []string, 1)
 	s := newService(t, accept(func(p *peer) {
 		for _, f := range frames {
-			p.send(f)
+			p.Send(f)
 		}
-		p.send(envelopeOf(last, "last"))
-		heard := p.rest()
-		if p.n == 1 {
+		p.Send(envelopeOf(last, "last"))
+		heard := p.Rest()
+		if p.N == 1 {
 			said <- heard
 		}
 	}))
@@ -70,8 +70,8 @@ func play(t *testing.T, connect maker, frames ...string) (*service, client, <-ch
 func finish(t *testing.T, s *service, c client, said <-chan []string) []string {
 	t.Helper()
 	d := must(t, c)
-	if d.Receipt != last || d.Err != nil || s.count() != 1 {
-		t.Errorf("%+v after %d connections", d, s.count())
+	if d.Receipt != last || d.Err != nil || s.Count() != 1 {
+		t.Errorf("%+v after %d connections", d, s.Count())
 	}
 	ackIt(t, c, d)
 	c.Close(t.Context())
@@ -132,25 +132,22 @@ func delivers(t *testing.T, connect maker, frame string, good func(d *eds.Delive
 // testFragments splits a message at each byte, with a ping between the parts.
 func testFragments(t *testing.T, connect maker) {
 	text := message(1)
-	s := newService(t, nil)
-	s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
-		conn := hijack(t, w, r)
-		defer conn.Close()
+	s := newService(t, linktest.Raw(func(_ int, conn net.Conn) {
 		for cut := range len(text) {
-			head, tail := frameOf(text[:cut]), frameOf(text[cut:])
+			head, tail := linktest.Frame(text[:cut]), linktest.Frame(text[cut:])
 			head[0], tail[0] = 0x01, 0x80
 			conn.Write(append(append(head, 0x89, 2, 'h', 'i'), tail...))
 		}
-		drain(conn)
-	}
+		linktest.Drain(conn)
+	}))
 	c := connect(s)
 	for range len(text) {
 		if d := must(t, c); d.Receipt != at(1) || string(d.Event.Payload) != "m1" {
 			t.Fatalf("%+v", d)
 		}
 	}
-	if s.count() != 1 {
-		t.Errorf("%d connections", s.count())
+	if s.Count() != 1 {
+		t.Errorf("%d connections", s.Count())
 	}
 }
 
@@ -168,9 +165,9 @@ func testSizes(t *testing.T, connect maker) {
 	s := newService(t, accept(func(p *peer) {
 		for _, n := range append(sizes, limit+1) {
 			text, _ := sized(n)
-			p.send(text)
+			p.Send(text)
 		}
-		p.rest()
+		p.Rest()
 	}))
 	c := connect(s, MaxMessageBytes(limit))
 	for _, n := range sizes {
@@ -182,8 +179,8 @@ func testSizes(t *testing.T, connect maker) {
 	if d := must(t, c); d.Err == nil || d.Receipt != id1 {
 		t.Errorf("%d bytes: %v", limit+1, d.Err)
 	}
-	if s.count() != 1 {
-		t.Errorf("%d connections", s.count())
+	if s.Count() != 1 {
+		t.Errorf("%d connections", s.Count())
 	}
 }
 
@@ -191,23 +188,20 @@ func testSizes(t *testing.T, connect maker) {
 // default, in fragments of 64 KiB as Jetty 12 sends it.
 func testLargestMessage(t *testing.T, connect maker) {
 	text, payload := sized(5<<20*4/3 + 1000)
-	s := newService(t, nil)
-	s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
-		conn := hijack(t, w, r)
-		defer conn.Close()
+	s := newService(t, linktest.Raw(func(_ int, conn net.Conn) {
 		first := byte(0x01)
 		for rest := text; rest != ""; {
 			part := rest[:min(len(rest), 64<<10)]
 			rest = rest[len(part):]
-			f := frameOf(part)
+			f := linktest.Frame(part)
 			f[0] = first
 			if first = 0x00; rest == "" {
 				f[0] |= 0x80
 			}
 			conn.Write(f)
 		}
-		drain(conn)
-	}
+		linktest.Drain(conn)
+	}))
 	d := must(t, connect(s))
 	if d.Err != nil || string(d.Event.Payload) != payload || len(payload) < 5<<20 {
 		t.Errorf("%v, %d bytes of %d", d.Err, len(d.Event.Payload), len(payload))
@@ -222,11 +216,11 @@ func testOversize(t *testing.T, connect maker) {
 	control := `{"endOfTopic":false,"messageId":"` + id1 + `","payload":"` + big + `"}`
 	said := make(chan []string, 1)
 	s := newService(t, accept(func(p *peer) {
-		p.send(text)
-		p.send(late) // its id lies behind what is kept
-		p.send(control)
-		p.send(envelopeOf(last, "last"))
-		said <- p.rest()
+		p.Send(text)
+		p.Send(late) // its id lies behind what is kept
+		p.Send(control)
+		p.Send(envelopeOf(last, "last"))
+		said <- p.Rest()
 	}))
 	c := connect(s, MaxMessageBytes(limit))
 	d := must(t, c)
@@ -244,41 +238,21 @@ func testOversize(t *testing.T, connect maker) {
 	}
 }
 
-// testCompressed: what is compressed although nobody asked is refused, so that
-// nothing inflates.
-func testCompressed(t *testing.T, connect maker) {
-	s := newService(t, nil)
-	s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
-		if n > 1 {
-			sound(message(2))(n, w, r)
-			return
-		}
-		b := frameOf(message(1))
-		b[0] |= 0x40 // RSV1
-		conn := hijack(t, w, r)
-		conn.Write(b)
-		conn.Close()
-	}
-	if d := must(t, connect(s)); d.Receipt != at(2) {
-		t.Errorf("%+v", d)
-	}
-}
-
 // testBinary: 8x8 announces text or binary; what is JSON is taken.
 func testBinary(t *testing.T, connect maker) {
 	s := newService(t, accept(func(p *peer) {
 		bg := context.Background()
-		p.ws.Write(bg, websocket.MessageBinary, []byte{0, 1, 2, 0xff})
-		p.ws.Write(bg, websocket.MessageBinary, nil)
-		p.ws.Write(bg, websocket.MessageBinary, []byte(message(1)))
-		p.rest()
+		p.WS.Write(bg, websocket.MessageBinary, []byte{0, 1, 2, 0xff})
+		p.WS.Write(bg, websocket.MessageBinary, nil)
+		p.WS.Write(bg, websocket.MessageBinary, []byte(message(1)))
+		p.Rest()
 	}))
 	c := connect(s)
 	if d := must(t, c); d.Receipt != at(1) {
 		t.Errorf("%+v", d)
 	}
-	if st := c.Stats(); st.Unreadable != 2 || s.count() != 1 {
-		t.Errorf("%+v, %d connections", st, s.count())
+	if st := c.Stats(); st.Unreadable != 2 || s.Count() != 1 {
+		t.Errorf("%+v, %d connections", st, s.Count())
 	}
 }
 
@@ -520,19 +494,19 @@ func testWindowOfUnanswerable(t *testing.T, connect maker) {
 	for _, window := range []int{1, 2, 16} {
 		for _, bad := range []string{`{"payload":"aGk="}`, `nonsense`, `{"messageId":7,"payload":""}`} {
 			s := newService(t, accept(func(p *peer) {
-				if p.n > 1 {
-					p.send(message(1))
-					p.rest()
+				if p.N > 1 {
+					p.Send(message(1))
+					p.Rest()
 					return
 				}
 				for range window { // and no more, since nothing is answered
-					p.send(bad)
+					p.Send(bad)
 				}
-				p.rest()
+				p.Rest()
 			}))
 			c := connect(s, ReceiverQueueSize(window))
-			if d := must(t, c); d.Receipt != at(1) || s.count() != 2 {
-				t.Errorf("window %d, %s: %+v after %d connections", window, bad, d, s.count())
+			if d := must(t, c); d.Receipt != at(1) || s.Count() != 2 {
+				t.Errorf("window %d, %s: %+v after %d connections", window, bad, d, s.Count())
 			}
 			if err := c.Status().Err; err == nil || !strings.Contains(err.Error(), "window") {
 				t.Errorf("err = %v", err)

@@ -198,10 +198,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 	p.change(func() { p.closed = true })
 	p.end()
 	p.work.Wait()
-	if c, connected := p.link.Close(); connected {
-		_ = c.Finish(ctx, nil)
-		p.link.Account(c)
-	}
+	_ = p.link.Close(ctx, func(s *producer) error { return s.Finish(ctx, nil) })
 	return nil
 }
 

@@ -17,23 +17,18 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 	"github.com/eventdelivery/eds-go/transport/pulsarws/pulsartest"
 )
 
 func (s *service) publisher(opts ...PublisherOption) *Publisher {
-	s.t.Helper()
-	log := &journal{}
-	p, err := Publish(address, aTopic, append([]PublisherOption{Token(canary), DialContext(s.DialContext), Logger(log.logger())}, opts...)...)
+	s.T.Helper()
+	log := &linktest.Journal{}
+	p, err := Publish(s.URL, aTopic, append([]PublisherOption{Token(canary), DialContext(s.DialContext), Logger(log.Logger())}, opts...)...)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	s.t.Cleanup(func() {
-		p.Close(context.WithoutCancel(s.t.Context()))
-		noKey(s.t, "log", log.String())
-		if err := p.Status().Err; err != nil {
-			noKey(s.t, "Status().Err", fmt.Sprintf("%v %+v %#v", err, err, err))
-		}
-	})
+	s.Watch(log, p, nil)
 	return p
 }
 
@@ -46,27 +41,27 @@ type arrivedMessage struct {
 	EventTime  *string
 }
 
-// take returns the next message; false at the end of the connection.
-func (p *peer) take() (m arrivedMessage, ok bool) {
-	text := p.get()
+// arrival returns the next message; false at the end of the connection.
+func arrival(p *peer) (m arrivedMessage, ok bool) {
+	text := p.Get()
 	return m, text != "" && json.Unmarshal([]byte(text), &m) == nil
 }
 
-func (p *peer) confirm(m arrivedMessage) { p.reply(m, "ok") }
+func confirm(p *peer, m arrivedMessage) { reply(p, m, "ok") }
 
-func (p *peer) reply(m arrivedMessage, result string) {
-	p.send(fmt.Sprintf(`{"result":%q,"messageId":"CAcQATAA","errorMsg":"because of \n %s","context":%q,"errorCode":0,"schemaVersion":0}`,
+func reply(p *peer, m arrivedMessage, result string) {
+	p.Send(fmt.Sprintf(`{"result":%q,"messageId":"CAcQATAA","errorMsg":"because of \n %s","context":%q,"errorCode":0,"schemaVersion":0}`,
 		result, strings.ReplaceAll(canary, `"`, `\"`), m.Context))
 }
 
 // confirming serves a producer.
 func confirming(p *peer) {
 	for {
-		m, ok := p.take()
+		m, ok := arrival(p)
 		if !ok {
 			return
 		}
-		p.confirm(m)
+		confirm(p, m)
 	}
 }
 
@@ -79,12 +74,12 @@ func TestPublishedMessage(t *testing.T) {
 		got := make(chan arrivedMessage, 1)
 		s := newService(t, accept(func(p *peer) {
 			for {
-				m, ok := p.take()
+				m, ok := arrival(p)
 				if !ok {
 					return
 				}
 				got <- m
-				p.confirm(m)
+				confirm(p, m)
 			}
 		}))
 		p := s.publisher(PublishKey(func(e *eds.Event) string { return e.Attributes["k"] }))
@@ -136,27 +131,27 @@ func TestPublisherRepliesOutOfOrder(t *testing.T) {
 		s := newService(t, accept(func(p *peer) {
 			var all []arrivedMessage
 			for range 50 {
-				m, ok := p.take()
+				m, ok := arrival(p)
 				if !ok {
 					return
 				}
 				all = append(all, m)
 			}
-			p.send(`{"result":"ok","context":"nobody's"}`)
-			p.send(`{"result":"ok"}`)
-			p.send(`{"result":"send-error:3"}`) // of which of the fifty?
-			p.send(`nonsense`)
-			p.send(`{"endOfTopic":true}`)
+			p.Send(`{"result":"ok","context":"nobody's"}`)
+			p.Send(`{"result":"ok"}`)
+			p.Send(`{"result":"send-error:3"}`) // of which of the fifty?
+			p.Send(`nonsense`)
+			p.Send(`{"endOfTopic":true}`)
 			slices.Reverse(all)
 			for _, m := range all {
 				if string(m.Payload) == "e7" {
-					p.reply(m, "send-error:8")
+					reply(p, m, "send-error:8")
 				} else {
-					p.confirm(m)
+					confirm(p, m)
 				}
-				p.confirm(m) // a second reply is nobody's
+				confirm(p, m) // a second reply is nobody's
 			}
-			p.rest()
+			p.Rest()
 		}))
 		p := s.publisher()
 		var work sync.WaitGroup
@@ -169,8 +164,8 @@ func TestPublisherRepliesOutOfOrder(t *testing.T) {
 			})
 		}
 		work.Wait()
-		if s.count() != 1 {
-			t.Errorf("%d connections", s.count())
+		if s.Count() != 1 {
+			t.Errorf("%d connections", s.Count())
 		}
 	})
 }
@@ -179,8 +174,8 @@ func TestPublisherSendErrors(t *testing.T) {
 	for result, permanent := range map[string]bool{"send-error:3": true, "send-error:7": true, "send-error:8": false, "send-error:99": false, "what": false} {
 		bubble(t, func(t *testing.T) {
 			s := newService(t, accept(func(p *peer) {
-				m, _ := p.take()
-				p.reply(m, result)
+				m, _ := arrival(p)
+				reply(p, m, result)
 				confirming(p)
 			}))
 			p := s.publisher()
@@ -189,8 +184,8 @@ func TestPublisherSendErrors(t *testing.T) {
 				t.Errorf("%s: %v", result, err)
 			}
 			noKey(t, "error", fmt.Sprint(err))
-			if err := p.Handle(t.Context(), anEvent("e2")); err != nil || s.count() != 1 {
-				t.Errorf("%v after %d connections", err, s.count())
+			if err := p.Handle(t.Context(), anEvent("e2")); err != nil || s.Count() != 1 {
+				t.Errorf("%v after %d connections", err, s.Count())
 			}
 		})
 	}
@@ -200,9 +195,9 @@ func TestPublisherSendErrors(t *testing.T) {
 func TestPublisherSendErrorWithoutContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newService(t, accept(func(p *peer) {
-			p.take()
-			p.send(`{"result":"ok"}`)
-			p.send(`{"result":"send-error:3","errorMsg":"unreadable","errorCode":0,"schemaVersion":0}`)
+			arrival(p)
+			p.Send(`{"result":"ok"}`)
+			p.Send(`{"result":"send-error:3","errorMsg":"unreadable","errorCode":0,"schemaVersion":0}`)
 			confirming(p)
 		}))
 		p := s.publisher()
@@ -219,15 +214,15 @@ func TestPublisherSendsAgain(t *testing.T) {
 		got := make(chan string, 100)
 		s := newService(t, accept(func(p *peer) {
 			for i := range 3 {
-				m, ok := p.take()
+				m, ok := arrival(p)
 				if !ok {
 					return
 				}
 				got <- m.Properties["ce_id"]
-				if p.n < 3 && i == 2 {
+				if p.N < 3 && i == 2 {
 					return // the third is lost, twice
 				}
-				p.confirm(m)
+				confirm(p, m)
 			}
 			confirming(p)
 		}))
@@ -250,7 +245,7 @@ func TestPublisherSendsAgain(t *testing.T) {
 
 func TestPublisherGivesUp(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newService(t, accept(func(p *peer) { p.rest() })) // never confirms
+		s := newService(t, accept(func(p *peer) { p.Rest() })) // never confirms
 		p := s.publisher(SendTimeout(5 * time.Second))
 		start := time.Now()
 		err := p.Handle(t.Context(), anEvent("e"))
@@ -280,9 +275,8 @@ func TestPublisherClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		code := make(chan websocket.StatusCode, 1)
 		s := newService(t, accept(func(p *peer) {
-			p.take()
-			_, _, err := p.ws.Read(context.Background())
-			code <- websocket.CloseStatus(err)
+			arrival(p)
+			code <- p.End()
 		}))
 		p := s.publisher()
 		var work sync.WaitGroup
@@ -306,15 +300,15 @@ func TestPublisherClose(t *testing.T) {
 		if err := p.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if st := p.Status(); st.State != eds.Closed || s.count() != 1 {
-			t.Errorf("%+v, %d connections", st, s.count())
+		if st := p.Status(); st.State != eds.Closed || s.Count() != 1 {
+			t.Errorf("%+v, %d connections", st, s.Count())
 		}
 
 		// One that never published has no connection to end.
 		p = s.publisher()
 		p.Close(t.Context())
-		if err := p.Handle(t.Context(), anEvent("e")); err == nil || s.count() != 1 {
-			t.Errorf("%v, %d connections", err, s.count())
+		if err := p.Handle(t.Context(), anEvent("e")); err == nil || s.Count() != 1 {
+			t.Errorf("%v, %d connections", err, s.Count())
 		}
 	})
 }
@@ -324,14 +318,14 @@ func TestPublisherTooLarge(t *testing.T) {
 		largest := 0
 		s := newService(t, accept(func(p *peer) {
 			for {
-				text := p.get()
+				text := p.Get()
 				if text == "" {
 					return
 				}
 				largest = max(largest, len(text))
 				var m arrivedMessage
 				json.Unmarshal([]byte(text), &m)
-				p.confirm(m)
+				confirm(p, m)
 			}
 		}))
 		p := s.publisher(MaxPublishBytes(2000))
@@ -351,8 +345,8 @@ func TestPublisherTooLarge(t *testing.T) {
 		if err := p.Handle(t.Context(), &eds.Event{ID: "\xff"}); !eds.IsPermanent(err) {
 			t.Errorf("an id that is no text: %v", err)
 		}
-		if s.count() != 1 {
-			t.Errorf("%d connections", s.count())
+		if s.Count() != 1 {
+			t.Errorf("%d connections", s.Count())
 		}
 	})
 }
@@ -362,7 +356,7 @@ func TestPublisherTooLarge(t *testing.T) {
 func TestPublisherTooLargeForTheService(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newService(t, accept(func(p *peer) {
-			p.ws.SetReadLimit(10_000)
+			p.WS.SetReadLimit(10_000)
 			confirming(p)
 		}))
 		p := s.publisher()
@@ -431,8 +425,8 @@ func TestPublisherRefused(t *testing.T) {
 					noKey(t, "error", fmt.Sprintf("%v %#v", err, err))
 				}
 			}
-			if s.count() != 1 || p.Status().State != eds.Refused {
-				t.Errorf("%d dials, %+v", s.count(), p.Status())
+			if s.Count() != 1 || p.Status().State != eds.Refused {
+				t.Errorf("%d dials, %+v", s.Count(), p.Status())
 			}
 		})
 	}
@@ -443,7 +437,7 @@ func TestPublisherServiceDownAtFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
 		s := newService(t, nil)
-		s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
+		s.Answer = func(n int, w http.ResponseWriter, r *http.Request) {
 			if time.Since(start) < 40*time.Second {
 				refuse([]int{500, 503, 429}[n%3], "backlog quota")(n, w, r)
 				return

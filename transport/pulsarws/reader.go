@@ -200,10 +200,9 @@ func (r *Reader) Close(ctx context.Context) error {
 	}
 	var err error
 	r.closing.Do(func() {
-		if s, connected := r.link.Close(); connected {
-			_ = s.Finish(ctx, nil) // credits: nobody misses them
-			r.link.Account(s)
-		}
+		_ = r.link.Close(ctx, func(s *session) error {
+			return s.Finish(ctx, nil) // credits: nobody misses them
+		})
 		r.left(nil)
 		r.origin.close()
 		r.saving.Lock()

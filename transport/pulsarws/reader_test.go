@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/faults"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 	"github.com/eventdelivery/eds-go/internal/wslink"
 	"github.com/eventdelivery/eds-go/transport/cursor"
 	"github.com/eventdelivery/eds-go/transport/pulsarws/pulsartest"
@@ -232,10 +234,10 @@ func TestReaderCrashes(t *testing.T) {
 func TestReaderWaitsForItsStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, store := newService(t, nil), &dying{Store: cursor.NewMemory(), err: errors.New("store is down")}
-		s.answer = sound(message(3))
+		s.Answer = sound(message(3))
 		r := s.reader(Cursor(store, "r"))
 		until(t, r, time.Hour)
-		if s.count() != 0 {
+		if s.Count() != 0 {
 			t.Errorf("dialed from %q without a position", s.froms())
 		}
 		if st := r.Status(); st.State != eds.Connecting || st.Err == nil || !strings.Contains(st.Err.Error(), "store is down") {
@@ -260,7 +262,7 @@ func TestReaderRefusesABadPosition(t *testing.T) {
 				t.Errorf("Receive = %v", err)
 			}
 		}
-		if s.count() != 0 {
+		if s.Count() != 0 {
 			t.Errorf("dialed from %q", s.froms())
 		}
 	})
@@ -335,9 +337,9 @@ func TestReaderDropsItsOwnPosition(t *testing.T) {
 		said, store := make(chan []string, 1), cursor.NewMemory()
 		store.Save(t.Context(), "r", at(4))
 		s := newService(t, accept(func(p *peer) {
-			p.send(message(4))
-			p.send(message(5))
-			said <- p.rest()
+			p.Send(message(4))
+			p.Send(message(5))
+			said <- p.Rest()
 		}))
 		r := s.reader(Cursor(store, "r"))
 		if d := must(t, r); d.Receipt != at(5) {
@@ -359,7 +361,7 @@ func TestReaderDropsItsOwnPosition(t *testing.T) {
 
 func TestReaderCountsGapsAndJumps(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		log := &journal{}
+		log := &linktest.Journal{}
 		s := newService(t, sound(
 			envelopeOf(mid(7, 0), ""), envelopeOf(mid(7, 1), ""), envelopeOf(mid(7, 4), ""), // two are missing
 			envelopeOf(mid(9, 0), ""),                            // another ledger
@@ -368,7 +370,7 @@ func TestReaderCountsGapsAndJumps(t *testing.T) {
 			envelopeOf("AAAA", ""), // no id of Pulsar's
 			envelopeOf(mid(9, 3), ""),
 		))
-		r := s.reader(Logger(log.logger()))
+		r := s.reader(Logger(log.Logger()))
 		for range 9 {
 			ackIt(t, r, must(t, r))
 		}
@@ -473,7 +475,7 @@ func TestReaderPositionRefused(t *testing.T) {
 		store := cursor.NewMemory()
 		store.Save(t.Context(), "r", at(4))
 		s := newService(t, nil)
-		s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
+		s.Answer = func(n int, w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("messageId") == at(4) {
 				refuse(500, "Failed to create reader: "+canary)(n, w, r)
 				return
@@ -508,7 +510,7 @@ func TestReaderServiceDown(t *testing.T) {
 			store := cursor.NewMemory()
 			store.Save(t.Context(), "r", at(4))
 			s := newService(t, nil)
-			s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
+			s.Answer = func(n int, w http.ResponseWriter, r *http.Request) {
 				switch from := r.URL.Query().Get("messageId"); {
 				case n <= down, down > 12 && n == down+2: // once more right after it was up
 					refuse(500, "broker is down")(n, w, r)
@@ -604,23 +606,20 @@ func TestReaderNackBeforeADisconnect(t *testing.T) {
 // not cost the connection.
 func TestReaderNackWhileAMessageComesIn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newService(t, nil)
 		large, payload := sized(1 << 20)
-		s.answer = func(n int, w http.ResponseWriter, r *http.Request) {
-			conn := hijack(t, w, r)
-			defer conn.Close()
+		s := newService(t, linktest.Raw(func(_ int, conn net.Conn) {
 			var reading sync.WaitGroup
-			reading.Go(func() { drain(conn) })
+			reading.Go(func() { linktest.Drain(conn) })
 			defer reading.Wait()
-			conn.Write(frameOf(message(0)))
-			f := frameOf(large)
+			conn.Write(linktest.Frame(message(0)))
+			f := linktest.Frame(large)
 			for len(f) > 0 {
 				k := min(len(f), 100_000)
 				time.Sleep(2 * time.Second)
 				conn.Write(f[:k])
 				f = f[k:]
 			}
-		}
+		}))
 		r := s.reader(RedeliveryDelay(5*time.Second), PingInterval(time.Hour))
 		nackIt(t, r, must(t, r))
 		for range 2 {
@@ -630,8 +629,8 @@ func TestReaderNackWhileAMessageComesIn(t *testing.T) {
 			}
 			ackIt(t, r, d)
 		}
-		if s.count() != 1 {
-			t.Errorf("%d connections: %v", s.count(), r.Status().Err)
+		if s.Count() != 1 {
+			t.Errorf("%d connections: %v", s.Count(), r.Status().Err)
 		}
 	})
 }
@@ -742,8 +741,8 @@ func TestReaderClosedBeforeItsPositionIsLoaded(t *testing.T) {
 			t.Error(err)
 		}
 		receiving.Wait()
-		if s.count() != 0 {
-			t.Errorf("%d dials after Close", s.count())
+		if s.Count() != 0 {
+			t.Errorf("%d dials after Close", s.Count())
 		}
 	})
 }

@@ -23,7 +23,7 @@ func TestSecretInTheQueryIsToldToNobody(t *testing.T) {
 		"500":      refuse(500, "<a href=\"?token="+url.QueryEscape(canary)+"\">"),
 		"close":    closing(1011, "token="+url.QueryEscape(canary)),
 		"redirect": func(_ int, w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), 302) },
-		"message":  accept(func(p *peer) { p.send(canary); p.send(message(1)); p.rest() }),
+		"message":  accept(func(p *peer) { p.Send(canary); p.Send(message(1)); p.Rest() }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, connect maker) {
@@ -32,7 +32,7 @@ func TestSecretInTheQueryIsToldToNobody(t *testing.T) {
 				c := connect(s, SecretInQuery("token"), DialContext(func(ctx context.Context, network, addr string) (net.Conn, error) {
 					if n++; n == 1 {
 						// As net/http words its errors, with the URL.
-						return nil, &url.Error{Op: "Get", URL: address + "&token=" + url.QueryEscape(canary), Err: fmt.Errorf("refused: %q", canary)}
+						return nil, &url.Error{Op: "Get", URL: s.URL + "&token=" + url.QueryEscape(canary), Err: fmt.Errorf("refused: %q", canary)}
 					}
 					return s.DialContext(ctx, network, addr)
 				}))
@@ -45,8 +45,8 @@ func TestSecretInTheQueryIsToldToNobody(t *testing.T) {
 						ackIt(t, c, d)
 					}
 				}
-				if s.count() == 0 || s.asked[0].URL.Query().Get("token") != canary || s.asked[0].Header.Get("Authorization") != "" {
-					t.Errorf("asked %v", s.asked)
+				if s.Count() == 0 || s.Asked()[0].URL.Query().Get("token") != canary || s.Asked()[0].Header.Get("Authorization") != "" {
+					t.Errorf("asked %v", s.Asked())
 				}
 				if st := c.Status(); st.Err == nil && st.State != eds.Connected {
 					t.Errorf("%+v", st)

@@ -1,228 +1,63 @@
 package pulsarws
 
 import (
-	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 )
 
 var quietly = slog.New(slog.DiscardHandler)
 
 // canary is the token of all tests. No error and no log line may hold it.
-const canary = "CANARY-k3y/with+signs=%41\"q\""
+const canary = linktest.Secret
 
 const (
 	aTopic = "acme/events/orders"
 	aSub   = "billing"
 )
 
-// service is a scripted Pulsar: what it does with a dial is the test's
-// function. It is reached through memory, so that a bubble's time passes.
-type service struct {
-	t       *testing.T
-	ctx     context.Context
-	srv     *http.Server
-	conns   chan net.Conn
-	running sync.WaitGroup
-	// answer handles dial n, counted from 1.
-	answer answer
+type (
+	answer = linktest.Answer
+	peer   = linktest.Peer
+)
 
-	mu    sync.Mutex
-	dials []time.Time
-	open  int // connections that the client has not closed
-	most  int
-	asked []*http.Request
-}
+var (
+	accept  = linktest.Accept
+	refuse  = linktest.Refuse
+	closing = linktest.Closing
+	sound   = linktest.Sound
+	must    = linktest.Must
+	ackIt   = linktest.Ack
+	nackIt  = linktest.Nack
+	until   = linktest.Until
+	noKey   = linktest.NoSecret
+)
 
-type answer = func(n int, w http.ResponseWriter, r *http.Request)
+// service is a scripted Pulsar.
+type service struct{ *linktest.Service }
 
 func newService(t *testing.T, answer answer) *service {
-	ctx, cancel := context.WithCancel(t.Context())
-	s := &service{t: t, ctx: ctx, conns: make(chan net.Conn), answer: answer}
-	s.srv = &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
-	s.running.Go(func() { s.srv.Serve(&listener{s}) })
-	t.Cleanup(func() {
-		cancel()
-		s.srv.Close()
-		s.running.Wait()
-	})
-	return s
+	return &service{linktest.NewService(t, acked, answer)}
 }
 
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.running.Add(1)
-	defer s.running.Done()
-	s.mu.Lock()
-	s.dials = append(s.dials, time.Now())
-	n := len(s.dials)
-	s.asked = append(s.asked, r)
-	s.mu.Unlock()
-	s.answer(n, w, r)
-}
-
-func (s *service) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case s.conns <- newKernel(server):
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.ctx.Done():
-		return nil, net.ErrClosed
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open++
-	s.most = max(s.most, s.open)
-	return &countedConn{Conn: client, s: s}, nil
-}
-
-func (s *service) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.dials)
-}
-
-// gaps returns the pauses between the dials.
-func (s *service) gaps() []time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var d []time.Duration
-	for i := 1; i < len(s.dials); i++ {
-		d = append(d, s.dials[i].Sub(s.dials[i-1]))
-	}
-	return d
-}
+// startOf returns the messageId parameter of a dial.
+func startOf(r *http.Request) string { return r.URL.Query().Get("messageId") }
 
 // froms returns the messageId parameter of each dial.
 func (s *service) froms() (all []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.asked {
-		all = append(all, r.URL.Query().Get("messageId"))
+	for _, r := range s.Asked() {
+		all = append(all, startOf(r))
 	}
 	return all
-}
-
-type countedConn struct {
-	net.Conn
-	s    *service
-	once sync.Once
-}
-
-func (c *countedConn) Close() error {
-	c.once.Do(func() {
-		c.s.mu.Lock()
-		c.s.open--
-		c.s.mu.Unlock()
-	})
-	return c.Conn.Close()
-}
-
-type listener struct{ s *service }
-
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.s.conns:
-		return c, nil
-	case <-l.s.ctx.Done():
-		return nil, net.ErrClosed
-	}
-}
-func (l *listener) Close() error   { return nil }
-func (l *listener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-// accept upgrades, and returns after the peer is served by f.
-func accept(f func(p *peer)) answer {
-	return func(n int, w http.ResponseWriter, r *http.Request) {
-		ws, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer ws.CloseNow()
-		ws.SetReadLimit(1 << 22)
-		f(&peer{ws: ws, n: n, from: r.URL.Query().Get("messageId")})
-	}
-}
-
-func refuse(status int, body string) answer {
-	return func(_ int, w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		fmt.Fprint(w, body)
-	}
-}
-
-// closing upgrades and then closes.
-func closing(code int, reason string) answer {
-	return accept(func(p *peer) { p.ws.Close(websocket.StatusCode(code), reason) })
-}
-
-// peer is the service's side of a connection.
-type peer struct {
-	ws   *websocket.Conn
-	n    int
-	from string
-}
-
-func (p *peer) send(text string) error {
-	return p.ws.Write(context.Background(), websocket.MessageText, []byte(text))
-}
-
-// get returns the next message; empty at the end of the connection.
-func (p *peer) get() string {
-	_, b, err := p.ws.Read(context.Background())
-	if err != nil {
-		return ""
-	}
-	return string(b)
-}
-
-// rest reads until the client ends the connection, and returns what came.
-func (p *peer) rest() (all []string) {
-	for {
-		m := p.get()
-		if m == "" {
-			return all
-		}
-		all = append(all, m)
-	}
-}
-
-// acks returns the ids that were acknowledged until n or the end.
-func (p *peer) acks(n int) (ids []string) {
-	for len(ids) < n {
-		m := p.get()
-		if m == "" {
-			return ids
-		}
-		if r, ok := strings.CutPrefix(m, `{"messageId":"`); ok {
-			ids = append(ids, strings.TrimSuffix(r, `"}`))
-		}
-	}
-	return ids
-}
-
-// sound keeps the test's connection to the end: it serves pings.
-func sound(first ...string) answer {
-	return accept(func(p *peer) {
-		for _, m := range first {
-			p.send(m)
-		}
-		p.rest()
-	})
 }
 
 // mid is the id of a message as Pulsar makes it: the protobuf message
@@ -249,139 +84,89 @@ func ackOf(id string) string { return `{"messageId":"` + id + `"}` }
 
 func nackOf(id string) string { return `{"type":"negativeAcknowledge","messageId":"` + id + `"}` }
 
-// journal collects log lines.
-type journal struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.String()
+// acked returns the id that a command acknowledges.
+func acked(command string) (id string, ok bool) {
+	id, ok = strings.CutPrefix(command, `{"messageId":"`)
+	return strings.TrimSuffix(id, `"}`), ok
 }
 
 // client is a Consumer or a Reader.
 type client interface {
-	eds.Transport
-	eds.StatusReporter
-	eds.Validator
+	linktest.Client
 	Stats() Stats
 }
 
 // maker makes a client of s.
 type maker func(s *service, opts ...ReceiverOption) client
 
-// address is what all clients dial; its query is no one's business.
-const address = "ws://localhost/base?tenant=t1"
+var makers = map[string]maker{
+	"consumer": func(s *service, opts ...ReceiverOption) client { return s.consumer(as[ConsumerOption](opts)...) },
+	"reader":   func(s *service, opts ...ReceiverOption) client { return s.reader(as[ReaderOption](opts)...) },
+}
+
+// as has options of one kind be options of another.
+func as[To, From any](opts []From) (all []To) {
+	for _, o := range opts {
+		all = append(all, any(o).(To))
+	}
+	return all
+}
 
 func (s *service) consumer(opts ...ConsumerOption) *Consumer {
-	s.t.Helper()
-	log := &journal{}
-	c := NewConsumer(address, aTopic, aSub, append([]ConsumerOption{
-		Token(canary), DialContext(s.DialContext), Logger(log.logger()),
+	s.T.Helper()
+	log := &linktest.Journal{}
+	c := NewConsumer(s.URL, aTopic, aSub, append([]ConsumerOption{
+		Token(canary), DialContext(s.DialContext), Logger(log.Logger()),
 	}, opts...)...)
-	s.watch(c, log)
+	s.Watch(log, c, func() any { return c.Stats() })
 	return c
 }
 
 func (s *service) reader(opts ...ReaderOption) *Reader {
-	s.t.Helper()
-	log := &journal{}
-	r := NewReader(address, aTopic, append([]ReaderOption{
-		Token(canary), DialContext(s.DialContext), Logger(log.logger()), From(Earliest),
+	s.T.Helper()
+	log := &linktest.Journal{}
+	r := NewReader(s.URL, aTopic, append([]ReaderOption{
+		Token(canary), DialContext(s.DialContext), Logger(log.Logger()), From(Earliest),
 	}, opts...)...)
-	s.watch(r, log)
+	s.Watch(log, r, func() any { return r.Stats() })
 	return r
 }
 
-func (j *journal) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// watch checks at the end that the token was told to nobody.
-func (s *service) watch(c client, log *journal) {
-	s.t.Helper()
-	if err := c.Validate(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() {
-		c.Close(context.WithoutCancel(s.t.Context()))
-		noKey(s.t, "log", log.String())
-		if err := c.Status().Err; err != nil {
-			noKey(s.t, "Status().Err", fmt.Sprintf("%v %+v %#v", err, err, err))
-		}
-		noKey(s.t, "client", fmt.Sprintf("%+v %#v", c.Status(), c.Stats()))
-	})
-}
-
-var makers = map[string]maker{
-	"consumer": func(s *service, opts ...ReceiverOption) client {
-		var own []ConsumerOption
-		for _, o := range opts {
-			own = append(own, o)
-		}
-		return s.consumer(own...)
+// protocol is what the faults of linktest must know.
+var protocol = linktest.Protocol[Option]{
+	Kinds: []linktest.Kind[Option]{
+		{
+			Name: "consumer", Lost: eds.ErrReceiptLost,
+			Shown: "ws://localhost/base/ws/v2/consumer/persistent/acme/events/orders/billing",
+			Client: func(s *linktest.Service, opts ...Option) linktest.Client {
+				return (&service{s}).consumer(as[ConsumerOption](opts)...)
+			},
+		},
+		{
+			Name:  "reader", // what it has settled counts here, whatever the service hears of it
+			Shown: "ws://localhost/base/ws/v2/reader/persistent/acme/events/orders",
+			Client: func(s *linktest.Service, opts ...Option) linktest.Client {
+				return (&service{s}).reader(as[ReaderOption](opts)...)
+			},
+		},
 	},
-	"reader": func(s *service, opts ...ReceiverOption) client {
-		var own []ReaderOption
-		for _, o := range opts {
-			own = append(own, o)
-		}
-		return s.reader(own...)
+	Message: message, ID: at, Receipt: at, Acked: acked,
+	Serve: func(p *peer, ping func()) {
+		p.OnPing = ping
+		p.Rest()
 	},
-}
-
-func noKey(t *testing.T, where, text string) {
-	t.Helper()
-	for _, form := range []string{canary, "CANARY", "tenant=t1"} {
-		if strings.Contains(text, form) {
-			t.Errorf("%s holds the token or the query:\n%s", where, text)
+	Scheme: "Bearer ",
+	Idle:   5 * time.Minute, DialTimeout: 45 * time.Second, PingInterval: 30 * time.Second,
+	Handshakes: func(c linktest.Client) *http.Client {
+		if r, ok := c.(*Reader); ok {
+			return r.link.Client
 		}
-	}
-}
-
-// must receives one delivery.
-func must(t testing.TB, c eds.Transport) *eds.Delivery {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
-	defer cancel()
-	d, err := c.Receive(ctx)
-	if err != nil {
-		t.Fatalf("Receive: %v", err)
-	}
-	return d
-}
-
-func ackIt(t testing.TB, c eds.Transport, d *eds.Delivery) {
-	t.Helper()
-	if err := c.Ack(t.Context(), d); err != nil {
-		t.Errorf("Ack(%s): %v", d.Receipt, err)
-	}
-}
-
-func nackIt(t testing.TB, c eds.Transport, d *eds.Delivery) {
-	t.Helper()
-	if err := c.Nack(t.Context(), d); err != nil {
-		t.Errorf("Nack(%s): %v", d.Receipt, err)
-	}
-}
-
-// until receives in vain for d.
-func until(t testing.TB, c eds.Transport, d time.Duration) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	got, err := c.Receive(ctx)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("Receive = %+v, %v; want nothing for %v", got, err, d)
-	}
+		return c.(*Consumer).link.Client
+	},
+	Options: linktest.Options[Option]{
+		KeyFunc: TokenFunc, Backoff: Backoff, DialTimeout: DialTimeout, WriteTimeout: WriteTimeout, PingInterval: PingInterval,
+		DialContext: DialContext, HTTPClient: HTTPClient, Logger: Logger,
+	},
 }
 
 func bubble(t *testing.T, f func(t *testing.T)) {

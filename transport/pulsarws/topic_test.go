@@ -73,7 +73,7 @@ func testNamesOnTheWire(t *testing.T, connect maker) {
 			s := newService(t, sound(message(1)))
 			c, want := dial(s)
 			d := must(t, c)
-			path, query, _ := strings.Cut(s.asked[0].RequestURI, "?")
+			path, query, _ := strings.Cut(s.Asked()[0].RequestURI, "?")
 			if path != want {
 				t.Errorf("%q: path %s, want %s", name, path, want)
 			}

@@ -56,6 +56,9 @@ func (s *settings) consumed() (all []error) {
 	default:
 		wrong("Subscribe", string(c.kind), "must be Exclusive, Failover, Shared or Key_Shared")
 	}
+	if s.Lease != nil && (c.kind == Shared || c.kind == KeyShared) {
+		wrong("Lease", string(c.kind), "would keep all consumers but one from a subscription that several may share")
+	}
 	if c.ackTimeout != 0 && c.ackTimeout < time.Second {
 		wrong("AckTimeout", c.ackTimeout.String(), "must be 1s or more")
 	}

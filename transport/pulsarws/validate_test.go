@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 )
-
-type otherTransport struct{ http.RoundTripper }
 
 // settingsOf returns the settings that an error of Validate names.
 func settingsOf(t *testing.T, err error) (got []string) {
@@ -91,7 +90,7 @@ func TestValidate(t *testing.T) {
 		{good, "acme/events/a,b", aSub, nil, nil},
 		{good, aTopic, aSub, []ConsumerOption{TopicsPattern("a/b/.*")}, []string{"TopicsPattern"}},
 		{good, "", aSub, []ConsumerOption{TopicsPattern("a/b/.*"), Topics("a/b/c")}, []string{"TopicsPattern"}},
-		{good, aTopic, aSub, []ConsumerOption{HTTPClient(&http.Client{Transport: otherTransport{}}),
+		{good, aTopic, aSub, []ConsumerOption{HTTPClient(&http.Client{Transport: &linktest.Endless{}}),
 			DialContext(func(context.Context, string, string) (net.Conn, error) { return nil, nil })}, []string{"DialContext"}},
 		{"x://", "", "", []ConsumerOption{PingInterval(0), PongTimeout(-1), Backoff(0, -1), DialTimeout(0), WriteTimeout(0),
 			MaxMessageBytes(10), Token(""), Map(nil), ReceiverQueueSize(0), Subscribe("x"), AckTimeout(1)},
