@@ -5,69 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/time/rate"
 
 	"github.com/eventdelivery/eds-go/eds"
-	"github.com/eventdelivery/eds-go/handlers/jsonl"
 	"github.com/eventdelivery/eds-go/internal/cloudevent"
 	"github.com/eventdelivery/eds-go/middleware"
 )
 
 type deadlettersCommand struct {
-	List   deadlettersListCommand   `cmd:"" help:"List the dead letters in a file."`
+	List   deadlettersListCommand   `cmd:"" help:"List dead letters."`
 	Show   deadlettersShowCommand   `cmd:"" help:"Print dead letters whole, one JSON object per line."`
 	Replay deadlettersReplayCommand `cmd:"" help:"Send dead letters to an HTTP endpoint."`
 }
 
-// deadLetterFile is the argument of all three.
-type deadLetterFile struct {
-	File string `arg:"" type:"path" help:"File that --dead-letter named."`
-}
-
-// letters yields the dead letters with the given ids, all without any. Lines
-// that cannot be read are reported on stderr and counted in bad.
-func (f deadLetterFile) letters(io stdio, ids []string, bad *int) iter.Seq2[eds.Event, error] {
-	return func(yield func(eds.Event, error) bool) {
-		for e, err := range jsonl.ReadAll(f.File) {
-			var line *jsonl.LineError
-			switch {
-			case errors.As(err, &line):
-				*bad++
-				fmt.Fprintln(io.err, "eds:", err)
-			case err != nil:
-				yield(e, err)
-				return
-			case len(ids) > 0 && !slices.Contains(ids, e.ID):
-			case !yield(e, nil):
-				return
-			}
-		}
-	}
-}
-
-func unreadable(bad int) error {
-	if bad == 0 {
-		return nil
-	}
-	return fmt.Errorf("%d lines could not be read", bad)
-}
-
-type deadlettersListCommand struct{ deadLetterFile }
+type deadlettersListCommand struct{ graveyard }
 
 func (deadlettersListCommand) Help() string {
 	return "Example:\n\n  eds deadletters list dead.jsonl"
 }
 
 // Run prints a table.
-func (c deadlettersListCommand) Run(io stdio) error {
+func (c deadlettersListCommand) Run(ctx context.Context, io stdio) error {
 	w := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tTYPE\tFAILED AT\tATTEMPTS\tKIND\tERROR")
 	bad := 0
-	for e, err := range c.letters(io, nil, &bad) {
+	for e, err := range c.letters(ctx, io.err, nil, &bad) {
 		if err != nil {
 			return err
 		}
@@ -92,7 +58,7 @@ func cell(s string) string {
 }
 
 type deadlettersShowCommand struct {
-	deadLetterFile
+	graveyard
 	ID []string `arg:"" optional:"" help:"Events to print; all without any."`
 }
 
@@ -101,36 +67,38 @@ func (deadlettersShowCommand) Help() string {
 }
 
 // Run prints the events that were asked for.
-func (c deadlettersShowCommand) Run(io stdio) error {
+func (c deadlettersShowCommand) Run(ctx context.Context, io stdio) error {
 	found, bad := 0, 0
-	for e, err := range c.letters(io, c.ID, &bad) {
+	for e, err := range c.letters(ctx, io.err, c.ID, &bad) {
 		if err != nil {
 			return err
 		}
 		found++
-		if _, err := io.out.Write(append(cloudevent.Append(nil, &e), '\n')); err != nil {
+		if _, err := io.out.Write(append(cloudevent.Append(nil, &e.Event), '\n')); err != nil {
 			return &outputError{err}
 		}
 	}
 	if found == 0 && len(c.ID) > 0 {
-		return fmt.Errorf("%s: no dead letter with the id %s", c.File, strings.Join(c.ID, " or "))
+		return fmt.Errorf("%s: no dead letter with the id %s", c.graveyard, strings.Join(c.ID, " or "))
 	}
 	return unreadable(bad)
 }
 
 type deadlettersReplayCommand struct {
-	deadLetterFile
+	graveyard
 	ID []string `arg:"" optional:"" help:"Events to send; all without any."`
 	endpointFlags
-	Rate float64 `default:"10" help:"Events per second at most; 0 sets no limit."`
+	Rate   float64 `default:"10" help:"Events per second at most; 0 sets no limit."`
+	Remove bool    `help:"Remove from a stream or a spool what was sent. The lines of a file stay."`
 }
 
 func (deadlettersReplayCommand) Help() string {
-	return `Each dead letter is posted as it was before it failed. The file stays as it is: the endpoint recognises by its id what it had before. Letters that hold something that never was an event are left out. The exit code is 1 when one of them was not taken.
+	return `Each dead letter is posted as it was before it failed. What was sent stays where it is, unless --remove takes it out: the endpoint recognises by its id what it had before. Letters that hold something that never was an event are left out. The exit code is 1 when one of them was not taken.
 
 Example:
 
-  eds deadletters replay dead.jsonl --to https://crm.example/events`
+  eds deadletters replay dead.jsonl --to https://crm.example/events
+  eds deadletters replay redis://redis.example/orders-dead --to https://crm.example/events --remove`
 }
 
 // Validate is called once the flags are parsed.
@@ -138,7 +106,18 @@ func (c *deadlettersReplayCommand) Validate() error {
 	if c.Rate < 0 {
 		return fmt.Errorf("--rate %v: must not be negative", c.Rate)
 	}
-	return c.endpointFlags.Validate()
+	if c.Remove && !isRedis(c.File) && !isSpool(kong.ExpandPath(c.File)) {
+		return fmt.Errorf("--remove: is for a stream or a spool; the lines of %q stay", c.File)
+	}
+	return errors.Join(c.graveyard.Validate(), c.endpointFlags.Validate())
+}
+
+// open returns the letters, to be removed if that is asked for.
+func (c *deadlettersReplayCommand) open(ctx context.Context) (all iter.Seq2[letter, error], closeAll func() error, err error) {
+	if c.Remove && !isRedis(c.File) {
+		return takeLetters(ctx, kong.ExpandPath(c.File))
+	}
+	return c.graveyard.all(ctx), func() error { return nil }, nil
 }
 
 // Run sends the letters one after another and tells the fate of each.
@@ -148,37 +127,50 @@ func (c deadlettersReplayCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer sink.Close()
-	send := middleware.Retry()(sink.Handle)
+	all, closeAll, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.replay(ctx, io, all, middleware.Retry()(sink.Handle)), closeAll())
+}
+
+func (c *deadlettersReplayCommand) replay(ctx context.Context, io stdio, all iter.Seq2[letter, error], send eds.Handler) error {
 	limit := rate.NewLimiter(rate.Inf, 1)
 	if c.Rate > 0 {
 		limit.SetLimit(rate.Limit(c.Rate))
 	}
 	sent, failed, bad := 0, 0, 0
-	for e, err := range c.letters(io, c.ID, &bad) {
+	for l, err := range chosen(all, io.err, c.ID, &bad) {
 		if err != nil {
 			return err
 		}
-		if e.Attributes[middleware.KeyKind] == middleware.KindMalformed {
-			fmt.Fprintf(io.out, "%s\tleft out: it never was an event\n", cell(e.ID))
+		if l.Attributes[middleware.KeyKind] == middleware.KindMalformed {
+			fmt.Fprintf(io.out, "%s\tleft out: it never was an event\n", cell(l.ID))
 			continue
 		}
 		if err := limit.Wait(ctx); err != nil {
 			return fmt.Errorf("interrupted after %d events: %w", sent, context.Cause(ctx))
 		}
-		alive(&e)
-		if err := send(ctx, &e); err != nil {
+		alive(&l.Event)
+		if err := send(ctx, &l.Event); err != nil {
 			failed++
-			fmt.Fprintf(io.out, "%s\tfailed: %s\n", cell(e.ID), cell(err.Error()))
+			fmt.Fprintf(io.out, "%s\tfailed: %s\n", cell(l.ID), cell(err.Error()))
 			continue
 		}
 		sent++
-		fmt.Fprintf(io.out, "%s\tsent\n", cell(e.ID))
+		fmt.Fprintf(io.out, "%s\tsent\n", cell(l.ID))
+		if !c.Remove {
+			continue
+		}
+		if err := l.remove(ctx); err != nil {
+			return fmt.Errorf("event %q was sent, and could not be removed: %w", l.ID, err)
+		}
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d events were not taken", failed, failed+sent)
 	}
 	if sent == 0 && len(c.ID) > 0 {
-		return fmt.Errorf("%s: no dead letter with the id %s", c.File, strings.Join(c.ID, " or "))
+		return fmt.Errorf("%s: no dead letter with the id %s", c.graveyard, strings.Join(c.ID, " or "))
 	}
 	return unreadable(bad)
 }

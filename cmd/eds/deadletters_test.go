@@ -11,9 +11,9 @@ import (
 	"github.com/eventdelivery/eds-go/middleware"
 )
 
-// graveyard is a file with two dead letters, a torn line between them, and one
+// deadFile is a file with two dead letters, a torn line between them, and one
 // that never was an event.
-func graveyard(t *testing.T) string {
+func deadFile(t *testing.T) string {
 	t.Helper()
 	path := t.TempDir() + "/dead.jsonl"
 	write := func(e eds.Event) {
@@ -42,7 +42,7 @@ func graveyard(t *testing.T) string {
 }
 
 func TestDeadlettersList(t *testing.T) {
-	path := graveyard(t)
+	path := deadFile(t)
 	code, out, errs := invoke(t, "deadletters", "list", path)
 	rows := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 1 || len(rows) != 4 || !strings.HasPrefix(rows[1], "one  ORDER  2026-03-20T14:30:00Z  3  ") {
@@ -57,7 +57,7 @@ func TestDeadlettersList(t *testing.T) {
 }
 
 func TestDeadlettersShow(t *testing.T) {
-	path := graveyard(t)
+	path := deadFile(t)
 	code, out, _ := invoke(t, "deadletters", "show", path, "two")
 	if got := parse(t, out); code != 1 || len(got) != 1 || got[0].ID != "two" || string(got[0].Data) != "[404]" {
 		t.Errorf("exit %d\n%s", code, out)
@@ -73,7 +73,7 @@ func TestDeadlettersShow(t *testing.T) {
 }
 
 func TestDeadlettersReplay(t *testing.T) {
-	path := graveyard(t)
+	path := deadFile(t)
 	before := must[[]byte](t)(os.ReadFile(path))
 	e := endpointFor(t)
 	code, out, errs := invoke(t, "deadletters", "replay", path, "--to", e.URL, "--rate", "0")

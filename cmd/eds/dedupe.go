@@ -1,74 +1,63 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/dedupe"
 	"github.com/eventdelivery/eds-go/dedupe/lru"
 	"github.com/eventdelivery/eds-go/dedupe/redisstore"
+	"github.com/eventdelivery/eds-go/internal/wslink"
 )
 
 // dedupeSetting is where it is remembered which events are done.
 type dedupeSetting string
 
-// Validate names what is wrong with the flag.
-func (d dedupeSetting) Validate() error {
+// dedupeStream is the Redis of the command's stream.
+const dedupeStream dedupeSetting = "stream"
+
+// check names what is wrong with the flag of a command that has a stream, or
+// none.
+func (d dedupeSetting) check(stream streamURL) error {
+	words := "memory, off"
+	if stream != "" {
+		words += ", stream"
+	}
 	switch {
-	case d == "memory", d == "off":
+	case d == "memory", d == "off", d == dedupeStream && stream != "":
 		return nil
-	case strings.HasPrefix(string(d), "redis://"), strings.HasPrefix(string(d), "rediss://"):
+	case isRedis(string(d)):
 		if _, err := redis.ParseURL(string(d)); err != nil {
-			return fmt.Errorf("--dedupe %q: is no Redis URL", d.redacted())
+			return fmt.Errorf("--dedupe %q: is no Redis URL", wslink.Harmless(string(d)))
 		}
 		return nil
 	}
-	return fmt.Errorf("--dedupe %q: must be memory, off, or a URL such as redis://HOST:PORT/DB", d.redacted())
-}
-
-// redacted is what may be shown: no user, password or query, also of what is
-// no URL.
-func (d dedupeSetting) redacted() string {
-	scheme, rest, found := strings.Cut(string(d), "://")
-	if !found {
-		return string(d)
-	}
-	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	rest, _, _ = strings.Cut(rest, "?")
-	return scheme + "://" + rest
-}
-
-// redisLog takes what the Redis client says by itself, such as that it cannot
-// connect, each time that it tries: the store tells the same once.
-type redisLog struct{ log *slog.Logger }
-
-func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
-	if l.log.Enabled(ctx, slog.LevelDebug) {
-		l.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, v...))
-	}
+	return fmt.Errorf("--dedupe %q: must be %s, or a URL such as redis://HOST:PORT/DB", wslink.Harmless(string(d)), words)
 }
 
 // open returns the store, nil for none, and what closes it.
-func (d dedupeSetting) open(log *slog.Logger) (store dedupe.Store, closeStore func(), err error) {
+func (d dedupeSetting) open(log *slog.Logger, stream streamURL) (store dedupe.Store, closeStore func(), err error) {
+	var at redisAt
 	switch d {
 	case "off":
 		return nil, func() {}, nil
 	case "memory":
 		store, err = lru.New()
 		return store, func() {}, err
+	case dedupeStream:
+		at, _, err = stream.parse()
+	default:
+		at.single, err = redis.ParseURL(string(d))
 	}
-	opts, err := redis.ParseURL(string(d))
 	if err != nil {
-		return nil, nil, d.Validate()
+		return nil, nil, d.check(stream)
 	}
 	redis.SetLogger(redisLog{log})
-	// A lone question then needs no goroutine to obey its time limit.
-	opts.ContextTimeoutEnabled = true
-	client := redis.NewClient(opts)
+	client := at.obeying().client(0)
+	// Not FailClosed, also when it is the stream's: a Redis that is full hands
+	// out what it has, and working it off is what makes room.
 	store, err = redisstore.New(client, redisstore.Logger(log))
 	return store, func() { _ = client.Close() }, err
 }

@@ -26,10 +26,11 @@ type endpoint struct {
 	tries map[string]int
 	heads []http.Header
 	body  []string
+	news  chan struct{} // closed and replaced with each request
 }
 
 func endpointFor(t *testing.T, header ...string) *endpoint {
-	e := &endpoint{tries: map[string]int{}}
+	e := &endpoint{tries: map[string]int{}, news: make(chan struct{})}
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		e.mu.Lock()
@@ -40,6 +41,8 @@ func endpointFor(t *testing.T, header ...string) *endpoint {
 		_ = json.Unmarshal(body, &statuses)
 		n := e.tries[id]
 		e.tries[id]++
+		close(e.news)
+		e.news = make(chan struct{})
 		status := http.StatusNoContent
 		if len(statuses) > 0 {
 			status = statuses[min(n, len(statuses)-1)]
@@ -57,6 +60,24 @@ func (e *endpoint) tried(id string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.tries[id]
+}
+
+// until waits until ready, which is asked anew with each request.
+func (e *endpoint) until(t *testing.T, what string, ready func() bool) {
+	t.Helper()
+	for ctx := watchdog(t); ; {
+		e.mu.Lock()
+		ok, news := ready(), e.news
+		e.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			t.Fatalf("waited for %s in vain", what)
+		}
+	}
 }
 
 func forwarding(srv *edstest.Server, e *endpoint, more ...string) []string {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/eventdelivery/eds-go/eds"
 )
 
 type listenCommand struct {
-	pipelineFlags
+	receiveFlags
 
 	MaxEvents uint64 `placeholder:"N" env:"EDS_MAX_EVENTS" help:"End after N events were printed and acknowledged; 0 never ends (${env})."`
 }
@@ -26,40 +28,38 @@ Example:
   EDS_API_KEY=... eds listen --url wss://pulsar.example --topic acme/shop/orders --subscription billing`
 }
 
+// Validate is called once the flags are parsed.
+func (c *listenCommand) Validate(parsed *kong.Context) error {
+	return c.receiveFlags.check(parsed, 1, "")
+}
+
 // Run prints events until the queue, the reader or the user has enough.
 func (c *listenCommand) Run(ctx context.Context, io stdio, logs *logFlags) error {
-	screen := newScreen(io.err)
-	log := logs.logger(screen)
-	defer announce(ctx, log, c.DrainTimeout)()
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	tel, err := startTelemetry(ctx, log, screen)
+	p, err := begin(ctx, io, logs, &c.pipelineFlags, "")
 	if err != nil {
 		return err
 	}
-	defer tel.stop()
+	defer p.end()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 
-	p := &printer{out: screen.beside(io.out), limit: c.MaxEvents, end: end, log: log}
+	printer := &printer{out: p.screen.beside(io.out), limit: c.MaxEvents, end: end, log: p.log}
 	var outer []eds.Middleware
 	if c.MaxEvents > 0 {
-		outer = append(outer, p.count)
+		outer = append(outer, printer.count)
 	}
-	app, release, err := (&pipeline{
-		flags: &c.pipelineFlags, log: log, handler: p.print, telemetry: tel, outer: outer,
+	err = p.receive(&c.sourceFlags, pipeline{
+		handler: printer.print, outer: outer,
 		// A reader that takes its time is no failure of the event: keep the
 		// line until it is taken, and let redeliveries join.
 		options: []eds.Option{eds.HandlerTimeout(0)},
-	}).build()
+	})
 	if err != nil {
 		return err
 	}
-	defer release()
-	tel.watch(app, c.source())
-	defer c.watchSilence(log, app.Health)()
-	defer screen.show(app)()
-	go watchReader(ctx, io.out, p.readerLeft)
+	go watchReader(ctx, io.out, printer.readerLeft)
 
-	err = c.refused(app.Run(ctx))
+	err = c.refused(p.run(ctx))
 	if cause := context.Cause(ctx); errors.As(cause, new(*outputError)) {
 		return errors.Join(cause, err)
 	}

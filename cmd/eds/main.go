@@ -1,6 +1,7 @@
 // Command eds receives events for those who write no Go, from an EDS V2 queue,
 // 8x8 Event Streaming, or a topic of Apache Pulsar: it prints them, forwards
-// them over HTTP, and simulates the services.
+// them over HTTP, shares them among machines by Redis, and simulates the
+// services.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 3 credentials refused.
 package main
@@ -28,8 +29,9 @@ const (
 
 func main() {
 	// A reader that goes away must end the command in good order, with the
-	// queue given back, instead of by a signal.
-	signal.Ignore(syscall.SIGPIPE)
+	// queue given back, instead of by a signal. Taken and not ignored: what is
+	// ignored, the programs of --exec would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signals = append(signals, syscall.SIGHUP)
@@ -51,7 +53,10 @@ type stdio struct {
 type commands struct {
 	Listen      listenCommand      `cmd:"" help:"Print the events of a queue or topic, one CloudEvents JSON object per line."`
 	Forward     forwardCommand     `cmd:"" help:"Send each event of a queue or topic to an HTTP endpoint."`
+	Relay       relayCommand       `cmd:"" set:"concurrency=256" set:"dedupes=memory, off, stream (that of --to)" set:"queues=; may be repeated" help:"Put the events of queues or a topic into a stream of Redis, for eds work."`
+	Work        workCommand        `cmd:"" set:"dedupe=stream" set:"dedupes=memory, off, stream (that of --from)" help:"Share the events of a stream with other workers, and send each to an HTTP endpoint or a program."`
 	Simulate    simulateCommand    `cmd:"" help:"Run a local service to receive from."`
+	Backlog     backlogCommand     `cmd:"" help:"Show what waits in a spool file or a stream."`
 	Deadletters deadlettersCommand `cmd:"" help:"Look at dead letters, and send them again."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
@@ -79,6 +84,7 @@ func run(ctx context.Context, args []string, io stdio) (code int) {
 		kong.Writers(help, io.err),
 		kong.Exit(func(c int) { panic(exited(c)) }), //nolint:forbidigo // --help ends the parsing; recovered below
 		kong.ExplicitGroups(groups),
+		kong.Vars{"concurrency": "1", "dedupe": "memory", "dedupes": "memory, off", "queues": ""},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		// Without a resolver kong minds a variable that a flag overrules.
 		kong.Resolvers(kong.ResolverFunc(func(*kong.Context, *kong.Path, *kong.Flag) (any, error) { return nil, nil })),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/transport/cursor"
+	"github.com/eventdelivery/eds-go/transport/lease"
 	"github.com/eventdelivery/eds-go/transport/pulsarws"
 	"github.com/eventdelivery/eds-go/transport/streaming8x8"
 )
@@ -51,11 +52,14 @@ func (f *sourceFlags) decideTopic(flags given) error {
 	if err := f.checkPlace(); err != nil {
 		return err
 	}
+	if err := f.checkStandby(); err != nil {
+		return err
+	}
 	topic := fmt.Sprintf("--topic %q", f.Topic)
 	if !strings.Contains(f.Topic, "/") {
 		topic += fmt.Sprintf(" of --tenant %q and --namespace %q", f.name.tenant, f.name.namespace)
 	}
-	err := f.wrong(f.pulsar(slog.New(slog.DiscardHandler), nil).Validate(), map[string]string{
+	err := f.wrong(f.pulsar(slog.New(slog.DiscardHandler), nil, nil).Validate(), map[string]string{
 		"url": "--url", "subscription": "--subscription", "Token": "--api-key",
 		"PingInterval": "--ping-interval", "PongTimeout": "--pong-timeout",
 		"Backoff min": "--reconnect-min", "Backoff max": "--reconnect-max",
@@ -126,6 +130,23 @@ func (f *pulsarFlags) checkPlace() error {
 	return nil
 }
 
+// checkStandby refuses to wait where nobody is refused.
+func (f *sourceFlags) checkStandby() error {
+	flag := "--standby"
+	if f.Lease != "" {
+		flag = "--lease"
+	}
+	switch {
+	case !f.stands():
+		return nil
+	case f.Subscription == "":
+		return fmt.Errorf("%s: needs a --subscription: any number of Readers can read a topic", flag)
+	case f.SubscriptionType != "" && f.SubscriptionType != string(pulsarws.Exclusive):
+		return fmt.Errorf("%s: is for an Exclusive subscription; those of --subscription-type %q share by themselves", flag, f.SubscriptionType)
+	}
+	return nil
+}
+
 // subscriptionType reads the name of a type as people write it.
 func subscriptionType(s string) (pulsarws.SubscriptionType, bool) {
 	plain := strings.NewReplacer("_", "", "-", "").Replace(s)
@@ -138,14 +159,14 @@ func subscriptionType(s string) (pulsarws.SubscriptionType, bool) {
 }
 
 // openTopic returns the transport, of a Reader with its place.
-func (f *sourceFlags) openTopic(log *slog.Logger) (transport, func(), error) {
+func (f *sourceFlags) openTopic(log *slog.Logger, held lease.Lease) (transport, func(), error) {
 	if f.Subscription != "" {
-		return f.pulsar(log, nil), func() {}, nil
+		return f.pulsar(log, nil, held), func() {}, nil
 	}
 	if f.Cursor == "" {
 		log.Warn("nothing is kept of the place: what is published while this command does not run may be left out, or come again",
-			"topic", f.source(), "from", f.From, "kept_by", "--cursor FILE or --subscription NAME")
-		return f.pulsar(log, nil), func() {}, nil
+			"topic", f.name.String(), "from", f.From, "kept_by", "--cursor FILE or --subscription NAME")
+		return f.pulsar(log, nil, nil), func() {}, nil
 	}
 	store, err := cursor.OpenFile(f.Cursor)
 	if wrong, ok := errors.AsType[*eds.ConfigError](err); ok {
@@ -153,7 +174,7 @@ func (f *sourceFlags) openTopic(log *slog.Logger) (transport, func(), error) {
 	} else if err != nil {
 		return nil, nil, fmt.Errorf("--cursor %q: %w", f.Cursor, err)
 	}
-	return f.pulsar(log, store), func() { _ = store.Close() }, nil
+	return f.pulsar(log, store, nil), func() { _ = store.Close() }, nil
 }
 
 // refused says which flag a place belongs to that the service does not take.
@@ -169,8 +190,9 @@ func (f *sourceFlags) refused(err error) error {
 }
 
 // pulsar returns the Consumer or the Reader. A Reader keeps its place in the
-// store, or for the time of the process when that is nil.
-func (f *sourceFlags) pulsar(log *slog.Logger, store cursor.Store) transport {
+// store, or for the time of the process when that is nil; a Consumer stands by
+// with those that share the lease, which may be nil.
+func (f *sourceFlags) pulsar(log *slog.Logger, store cursor.Store, held lease.Lease) transport {
 	common := f.common(log)
 	if f.Subscription == "" {
 		opts := []pulsarws.ReaderOption{pulsarws.From(pulsarws.Start(f.From)), pulsarws.RedeliveryDelay(f.NackDelay)}
@@ -200,6 +222,12 @@ func (f *sourceFlags) pulsar(log *slog.Logger, store cursor.Store) transport {
 	}
 	if f.AckTimeout != nil {
 		opts = append(opts, pulsarws.AckTimeout(*f.AckTimeout))
+	}
+	if f.Standby {
+		opts = append(opts, pulsarws.Standby())
+	}
+	if held != nil {
+		opts = append(opts, pulsarws.Lease(held))
 	}
 	if f.Pull {
 		opts = append(opts, pulsarws.PullMode())

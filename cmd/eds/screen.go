@@ -80,7 +80,7 @@ func (s *screen) above(w io.Writer, p []byte) (int, error) {
 }
 
 // show keeps the live line up to date until the returned function is called.
-func (s *screen) show(app *eds.App) (stop func()) {
+func (s *screen) show(apps fleet) (stop func()) {
 	if s.width == nil {
 		return func() {}
 	}
@@ -90,7 +90,7 @@ func (s *screen) show(app *eds.App) (stop func()) {
 		tick := time.NewTicker(250 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			s.draw(liveLine(app.Health()))
+			s.draw(apps.line())
 			select {
 			case <-tick.C:
 			case <-done:
@@ -101,7 +101,7 @@ func (s *screen) show(app *eds.App) (stop func()) {
 	return func() {
 		close(done)
 		drawing.Wait()
-		s.leave(liveLine(app.Health()))
+		s.leave(apps.line())
 	}
 }
 

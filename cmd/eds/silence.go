@@ -21,7 +21,7 @@ func (f *sourceFlags) watchSilence(log *slog.Logger, health func() eds.Health) (
 	return time.AfterFunc(silence, func() {
 		if st := health().Transport; st.State == eds.Connected && st.LastEvent.IsZero() {
 			log.Warn("connected, and no event yet: nothing happens, or the tenant is in another region, which stays silent",
-				"host", f.host(), "topic", f.source())
+				"host", f.host(), "topic", f.name.String())
 		}
 	}).Stop
 }

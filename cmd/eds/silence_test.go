@@ -23,7 +23,7 @@ func TestSilence(t *testing.T) {
 		{"with events", sourceFlags{URL: "wss://pulsar-ws-use1.8x8.com", pulsarFlags: pulsarFlags{Topic: "all"}}, eds.Status{State: eds.Connected, LastEvent: at}, 0},
 		{"not connected", sourceFlags{URL: "wss://pulsar-ws-use1.8x8.com", pulsarFlags: pulsarFlags{Topic: "all"}}, eds.Status{State: eds.Connecting}, 0},
 		{"another service", sourceFlags{URL: "wss://pulsar.example", pulsarFlags: pulsarFlags{Topic: "a/b/c"}}, eds.Status{State: eds.Connected}, 0},
-		{"a queue", sourceFlags{URL: "wss://pulsar-ws-use1.8x8.com", Queue: "q"}, eds.Status{State: eds.Connected}, 0},
+		{"a queue", sourceFlags{URL: "wss://pulsar-ws-use1.8x8.com", Queue: []string{"q"}}, eds.Status{State: eds.Connected}, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var out strings.Builder

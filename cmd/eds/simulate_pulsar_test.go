@@ -118,7 +118,7 @@ func TestSimulatePulsarDisturbed(t *testing.T) {
 // Two listeners on a Shared subscription get each event once between them, and
 // the simulator says what is left.
 func TestSimulatePulsarShared(t *testing.T) {
-	sim, url := simulatingPulsar(t, "--rate", "100", "--events", "50")
+	sim, url := simulatingPulsar(t, "--rate", "8", "--events", "50")
 	args := []string{"--tenant", "acme", "--topic", "all", "--from", "earliest", "--subscription", "demo", "--subscription-type", "Shared"}
 	one, two := listenTo(t, url, args...), listenTo(t, url, args...)
 	for _, c := range []*command{one, two} {

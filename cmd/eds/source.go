@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/wslink"
 	"github.com/eventdelivery/eds-go/transport/edsv2"
+	"github.com/eventdelivery/eds-go/transport/lease"
 )
 
 // whereFrom is how the flags choose the source.
@@ -26,7 +29,9 @@ type sourceFlags struct {
 	ReconnectMin *time.Duration `placeholder:"500ms" env:"EDS_RECONNECT_MIN" help:"Longest pause before the first reconnect; it doubles from there; 1s for Pulsar (${env})."`
 	ReconnectMax *time.Duration `placeholder:"30s" env:"EDS_RECONNECT_MAX" help:"Longest pause before any reconnect; 60s for Pulsar (${env})."`
 
-	Queue       string `group:"eds" placeholder:"NAME" env:"EDS_QUEUE" help:"Queue to receive from (${env})."`
+	standbyFlags
+
+	Queue       []string `group:"eds" placeholder:"NAME" sep:"none" env:"EDS_QUEUE" help:"Queue to receive from${queues} (${env})."`
 	pulsarFlags `group:"pulsar"`
 	regionFlags `group:"8x8"`
 }
@@ -38,31 +43,54 @@ type transport interface {
 }
 
 // decide finds out which of the sources is meant, and what is wrong with it.
-func (f *sourceFlags) decide(flags given) error {
-	err := flags.one(alternative{"queue", &f.Queue, f.Queue}, alternative{"topic", &f.Topic, f.Topic})
+// most is how many queues the command can take.
+func (f *sourceFlags) decide(flags given, most int) error {
+	queues := strings.Join(f.Queue, ", ")
+	err := flags.one(alternative{"queue", &queues, queues}, alternative{"topic", &f.Topic, f.Topic})
+	if queues == "" {
+		f.Queue = nil
+	}
 	switch {
 	case err != nil:
 		return err
-	case f.Queue == "" && f.Topic == "":
+	case f.Queue == nil && f.Topic == "":
 		return errors.New("--queue or --topic is missing: --queue NAME is a queue of EDS, --topic NAME a topic of Pulsar or 8x8; EDS_QUEUE or EDS_TOPIC can hold it too")
 	case f.ReconnectMax != nil && *f.ReconnectMax <= 0:
 		return fmt.Errorf("--reconnect-max %q: must be above zero", *f.ReconnectMax)
-	case f.Topic != "":
+	}
+	if err := f.standbyFlags.check(); err != nil {
+		return err
+	}
+	if f.Topic != "" {
 		return f.decideTopic(flags)
 	}
 	for _, group := range []string{"pulsar", "8x8"} {
 		if typed, ok := flags.of(group); ok {
-			return fmt.Errorf("%s: is for a --topic, and --queue %q is a queue of EDS", typed, f.Queue)
+			return fmt.Errorf("%s: is for a --topic, and --queue %q is a queue of EDS", typed, queues)
+		}
+	}
+	for i, queue := range f.Queue {
+		switch {
+		case slices.Contains(f.Queue[:i], queue):
+			return fmt.Errorf("--queue %q: is given twice, and a queue has one connection", queue)
+		case i >= most:
+			return fmt.Errorf("--queue %q: this command takes one queue, and has %q; relay takes several", queue, f.Queue[0])
 		}
 	}
 	if f.URL == "" {
 		return errors.New("--url: is missing; EDS_URL can hold it too")
 	}
-	return f.wrong(f.edsv2(slog.New(slog.DiscardHandler)).Validate(), map[string]string{
-		"url": "--url", "queue": "--queue", "APIKey": "--api-key",
-		"PingInterval": "--ping-interval", "PongTimeout": "--pong-timeout",
-		"Backoff min": "--reconnect-min", "Backoff max": "--reconnect-max",
-	})
+	for _, queue := range f.Queue {
+		err = f.wrong(f.edsv2(slog.New(slog.DiscardHandler), queue, nil).Validate(), map[string]string{
+			"url": "--url", "queue": "--queue", "APIKey": "--api-key",
+			"PingInterval": "--ping-interval", "PongTimeout": "--pong-timeout",
+			"Backoff min": "--reconnect-min", "Backoff max": "--reconnect-max",
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wrong is inFlags, with what a person on a network of his own wants to know.
@@ -77,20 +105,42 @@ func (f *sourceFlags) wrong(err error, flags map[string]string) error {
 // address is what of the URL may be shown.
 func (f *sourceFlags) address() string { return wslink.Harmless(f.URL) }
 
-// source is the name of the queue or topic.
-func (f *sourceFlags) source() string {
+// sources are the names of the queues or of the topic.
+func (f *sourceFlags) sources() []string {
 	if f.Topic != "" {
-		return f.name.String()
+		return []string{f.name.String()}
 	}
 	return f.Queue
 }
 
-// open returns the transport and what releases its resources.
-func (f *sourceFlags) open(log *slog.Logger) (t transport, release func(), err error) {
-	if f.Topic != "" {
-		return f.openTopic(log)
+// open returns the transport of one of the sources and what releases its
+// resources.
+func (f *sourceFlags) open(log *slog.Logger, source string) (t transport, release func(), err error) {
+	held, closeLease, err := f.standbyFlags.open(log, f.lessee(source))
+	if err != nil {
+		return nil, nil, err
 	}
-	return f.edsv2(log), func() {}, nil
+	if f.Topic == "" {
+		return f.edsv2(log, source, held), closeLease, nil
+	}
+	t, closePlace, err := f.openTopic(log, held)
+	if err != nil {
+		closeLease()
+		return nil, nil, err
+	}
+	return t, func() { closePlace(); closeLease() }, nil
+}
+
+// lessee is the name of what a lease is about: the same for all who compete.
+func (f *sourceFlags) lessee(source string) string {
+	at := f.Region + f.Cluster
+	if u, err := url.Parse(f.URL); err == nil && f.URL != "" {
+		at = u.Host
+	}
+	if f.Subscription != "" {
+		source += "/" + f.Subscription
+	}
+	return at + "/" + source
 }
 
 // backoff returns the bounds of the pauses of EDS.
@@ -114,7 +164,7 @@ func (f *sourceFlags) pauses(least, most time.Duration) (time.Duration, time.Dur
 	return least, most
 }
 
-func (f *sourceFlags) edsv2(log *slog.Logger) *edsv2.Transport {
+func (f *sourceFlags) edsv2(log *slog.Logger, queue string, held lease.Lease) *edsv2.Transport {
 	opts := []edsv2.Option{edsv2.PongTimeout(f.PongTimeout), edsv2.Backoff(f.backoff()), edsv2.Logger(log)}
 	if f.PingInterval != nil {
 		opts = append(opts, edsv2.PingInterval(*f.PingInterval))
@@ -125,5 +175,11 @@ func (f *sourceFlags) edsv2(log *slog.Logger) *edsv2.Transport {
 	if f.Insecure {
 		opts = append(opts, edsv2.Insecure())
 	}
-	return edsv2.New(f.URL, f.Queue, opts...)
+	if f.Standby {
+		opts = append(opts, edsv2.Standby())
+	}
+	if held != nil {
+		opts = append(opts, edsv2.Lease(held))
+	}
+	return edsv2.New(f.URL, queue, opts...)
 }

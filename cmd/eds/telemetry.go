@@ -66,8 +66,9 @@ func metricReader(ctx context.Context, errs io.Writer) (metric.Reader, error) {
 	return autoexport.NewMetricReader(ctx)
 }
 
-// startTelemetry sets up what the environment asks for.
-func startTelemetry(ctx context.Context, log *slog.Logger, errs io.Writer) (telemetry, error) {
+// startTelemetry sets up what the environment asks for, and metrics for these
+// readers besides.
+func startTelemetry(ctx context.Context, log *slog.Logger, errs io.Writer, readers ...metric.Reader) (telemetry, error) {
 	t := telemetry{log: log}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.WarnContext(ctx, "telemetry", "err", err) }))
 	if wanted("TRACES") {
@@ -87,13 +88,29 @@ func startTelemetry(ctx context.Context, log *slog.Logger, errs io.Writer) (tele
 			t.stop()
 			return t, usageError{fmt.Errorf("telemetry of metrics (OTEL_METRICS_EXPORTER=%q): %w", os.Getenv("OTEL_METRICS_EXPORTER"), err)}
 		}
-		meter := metric.NewMeterProvider(metric.WithReader(metrics))
+		readers = append(readers, metrics)
+	}
+	if len(readers) > 0 {
+		options := []metric.Option{metric.WithView(plainNumbers)}
+		for _, r := range readers {
+			options = append(options, metric.WithReader(r))
+		}
+		meter := metric.NewMeterProvider(options...)
 		otel.SetMeterProvider(meter)
 		t.use = append(t.use, middleware.Metrics())
 		t.metrics = true
 		t.shutdown = append(t.shutdown, meter.Shutdown)
 	}
 	return t, nil
+}
+
+// plainNumbers takes the unit "1" off the gauges that are 0 or 1: Prometheus
+// would name them ratios.
+func plainNumbers(i metric.Instrument) (metric.Stream, bool) {
+	if i.Name != "eds.connection.state" && i.Name != "eds.draining" {
+		return metric.Stream{}, false
+	}
+	return metric.Stream{Name: i.Name, Description: i.Description, Unit: "{state}"}, true
 }
 
 // watch adds the App's own state to the metrics.

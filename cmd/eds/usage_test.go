@@ -64,6 +64,79 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// Likewise for the commands around a stream.
+func TestStreamUsageErrors(t *testing.T) {
+	const stream = "redis://127.0.0.1:1/work"
+	pipeline := [][2]string{
+		{"--concurrency", "0"}, {"--drain-timeout", "-1s"}, {"--dedupe", "memcached://h"}, {"--dedupe", "redis://h/x"}, {"--type", ""},
+		{"--dead-letter", "redis://h"}, {"--dead-letter", stream}, {"--health-addr", "8080"}, {"--partitions", "0"}, {"--partitions", "1025"},
+	}
+	urls := []string{"", "127.0.0.1/work", "http://h/work", "redis://", "redis://h", "redis://h/", "redis://h/3", "redis://h/a/b", "redis://h:port/a",
+		"redis://h/a?db=x", "redis://h/a?nonsense=1"}
+	for _, command := range []struct {
+		good  []string
+		wrong [][2]string
+		url   string
+	}{
+		{
+			[]string{"relay", "--url", "ws://127.0.0.1:1", "--queue", "q", "--api-key", "k", "--to", stream},
+			[][2]string{{"--replicas", "-1"}, {"--order-by", "id"}, {"--order-by", ""}, {"--queue", "q"}, {"--lease", "memory"}, {"--lease", "redis://h/x"}}, "--to",
+		},
+		{
+			[]string{"work", "--from", stream, "--group", "g", "--forward-to", "http://127.0.0.1:1"},
+			[][2]string{{"--group", ""}, {"--attempts", "0"}, {"--attempts", "3"}, {"--min-idle", "1ms"}, {"--timeout", "0s"}, {"--forward-to", "ftp://127.0.0.1"},
+				{"--exec", "true"}, {"--secret", "short"}}, "--from",
+		},
+		{
+			[]string{"work", "--from", stream, "--group", "g", "--exec", "cat"},
+			[][2]string{{"--exec", "no-such-program-7f3a"}, {"--exec", " "}, {"--structured", "true"}, {"--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}, "--from",
+		},
+	} {
+		for _, tc := range slices.Concat(command.wrong, pipeline) {
+			code, out, errs := invoke(t, append(slices.Clone(command.good), tc[0]+"="+tc[1])...)
+			value := strings.TrimSpace(tc[1])
+			switch tc[0] {
+			case "--structured", "--secret":
+				value = ""
+			}
+			if code != 2 || out != "" || !strings.Contains(errs, tc[0]) || !strings.Contains(errs, value) {
+				t.Errorf("%s %v: exit %d: %s%s", command.good[0], tc, code, out, errs)
+			}
+		}
+		for _, url := range urls {
+			code, out, errs := invoke(t, append(slices.Clone(command.good), command.url+"="+url)...)
+			shown, _, _ := strings.Cut(url, "?")
+			if code != 2 || out != "" || !strings.Contains(errs, command.url) || !strings.Contains(errs, shown) {
+				t.Errorf("%s %s %q: exit %d: %s%s", command.good[0], command.url, url, code, out, errs)
+			}
+		}
+		for i := 1; i < len(command.good); i += 2 {
+			code, _, errs := invoke(t, slices.Delete(slices.Clone(command.good), i, i+2)...)
+			if code != 2 || !strings.Contains(errs, command.good[i]) {
+				t.Errorf("%s without %s: exit %d: %s", command.good[0], command.good[i], code, errs)
+			}
+		}
+	}
+	listen := []string{"listen", "--url", "ws://127.0.0.1:1", "--queue", "q", "--api-key", "k"}
+	forward := append([]string{"forward", "--to", "http://127.0.0.1:1"}, listen[1:]...)
+	reader := []string{"relay", "--url", "ws://127.0.0.1:1", "--topic", "a/b/c", "--to", stream}
+	for _, tc := range []struct {
+		args  []string
+		named string
+	}{
+		{append(listen, "--queue", "p"), `"p"`}, {append(listen, "--dedupe", "stream"), "--dedupe"},
+		{append(forward, "--spool", ""), "--spool"}, {append(forward, "--spool", "f", "--attempts", "2"), "--attempts"},
+		{append(reader, "--standby"), "--standby"}, {append(reader, "--lease", "redis://h"), "--lease"},
+		{append(reader, "--subscription", "s", "--subscription-type", "Shared", "--standby"), "--subscription-type"},
+		{[]string{"backlog"}, "<where>"}, {[]string{"backlog", "redis://h"}, "STREAM"}, {[]string{"backlog", "f", "--partitions", "0"}, "--partitions"},
+		{[]string{"deadletters", "list", "redis://h"}, "STREAM"},
+	} {
+		if code, out, errs := invoke(t, tc.args...); code != 2 || out != "" || !strings.Contains(errs, tc.named) {
+			t.Errorf("%v: exit %d: %s%s", tc.args, code, out, errs)
+		}
+	}
+}
+
 // Whatever is wrong, no secret is shown.
 func TestUsageErrorsShowNoSecret(t *testing.T) {
 	for _, args := range [][]string{
@@ -78,6 +151,20 @@ func TestUsageErrorsShowNoSecret(t *testing.T) {
 		{"forward", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "ftp://u:" + canary + "@h/" + canary},
 		{"forward", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "http://h", "--secret", canary},
 		{"simulate", "--queue", "q", "--api-key", canary, "--window", "0"},
+		{"relay", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "redis://:" + canary + "@h"},
+		{"relay", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "redis://:p?" + canary + "@h/x"},
+		{"relay", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "redis://:p/" + canary + "@h/x"},
+		{"relay", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "redis://:p@h/x?password=" + canary},
+		{"relay", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "redis://h/x", "--lease", "redis://:" + canary + "@h/x"},
+		{"relay", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "redis://h/x", "--dead-letter", "redis://:" + canary + "@h/x/y"},
+		{"work", "--from", "redis://u:" + canary + "@h:port/x", "--group", "g", "--exec", "cat"},
+		{"work", "--from", "redis://h/x", "--group", "g", "--exec", "no-such-program-7f3a " + canary},
+		{"work", "--from", "redis://h/x", "--group", "g", "--exec", "cat " + canary, "--forward-to", "http://u:" + canary + "@h/" + canary},
+		{"relay", "--url", "ws://127.0.0.1", "--queue", "q", "--api-key", "k", "--to", "redis://h/x", "--lease", "u:" + canary + "@h:6379"},
+		{"work", "--from", "redis://h/x", "--group", "g", "--exec", "TOKEN=" + canary + " cat", "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+		{"work", "--from", "redis://h/x", "--group", "g", "--exec", "TOKEN=" + canary + " cat", "--forward-to", "http://h"},
+		{"backlog", "redis://:" + canary + "@h/"},
+		{"deadletters", "show", "rediss://:" + canary + "@h/"},
 	} {
 		code, out, errs := invoke(t, args...)
 		if code != 2 || strings.Contains(out+errs, canary) || errs == "" {
@@ -133,7 +220,7 @@ func TestBackoffBounds(t *testing.T) {
 
 // Every command has a help text with an example.
 func TestHelp(t *testing.T) {
-	for _, command := range []string{"listen", "forward", "simulate", "deadletters list", "deadletters show", "deadletters replay", "version"} {
+	for _, command := range []string{"listen", "forward", "simulate", "deadletters list", "deadletters show", "deadletters replay", "relay", "work", "backlog", "version"} {
 		code, out, errs := invoke(t, append(strings.Fields(command), "--help")...)
 		if code != 0 || errs != "" || !strings.Contains(out, "Example:") || !strings.Contains(out, "eds "+command) {
 			t.Errorf("%s: exit %d\n%s%s", command, code, out, errs)
