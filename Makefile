@@ -6,6 +6,13 @@ GO       ?= go
 FUZZTIME ?= 10s
 # What `make test` tests; `make test PKG=./eds/...` for a part.
 PKG      ?= ./...
+# What `make chaos` does: how many events, which seed (0: a new one), how many
+# processes it kills (-1: one per 1,000 events), and further flags, such as
+# CHAOSFLAGS='-lease -fsync always -redis-kills 10'; see docs/chaos.md.
+EVENTS     ?= 100000
+SEED       ?= 0
+KILLS      ?= -1
+CHAOSFLAGS ?=
 
 LINT = .cache/golangci-lint
 
@@ -13,7 +20,7 @@ LINT = .cache/golangci-lint
 REAL_PULSAR_TEST = TestRealPulsar
 REAL_PULSAR_PKGS = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=bench '^func $(REAL_PULSAR_TEST)' .)))
 
-.PHONY: help demo test test-tools test-pulsar lint format-check tidy-check docs-check fuzz bench cover build fmt ci clean
+.PHONY: help demo chaos test test-tools test-pulsar lint format-check tidy-check docs-check manifests fuzz bench cover build fmt ci clean
 
 help: ## list the targets (this)
 	@echo 'usage: make TARGET'
@@ -21,6 +28,9 @@ help: ## list the targets (this)
 
 demo: ## run the quickstart: a local service, an app, and a table of what became of each event
 	$(GO) run ./examples/quickstart
+
+chaos: test-tools ## kill receivers and workers at random while EVENTS flow, and judge what became of them
+	$(GO) run ./internal/chaos -events $(EVENTS) -seed $(SEED) -kills $(KILLS) $(CHAOSFLAGS)
 
 test: test-tools ## run all tests with the race detector; installs redis-server and gcc with apt when missing
 	cd bench && CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
@@ -55,6 +65,9 @@ tidy-check: ## fail if go.mod or go.sum would be changed by go mod tidy
 
 docs-check: ## check the repository's own rules: package arrows, comments, dependencies, code in docs
 	$(GO) test -count=1 ./internal/repo
+
+manifests: build ## check the Kubernetes manifests of examples/, and run the program as they say
+	cd .ci/manifests && $(GO) mod tidy -diff && $(GO) vet ./... && $(GO) test ./... && $(GO) run . -eds ../../bin/eds ../../examples/kubernetes
 
 fuzz: ## run each fuzz target for FUZZTIME (make fuzz FUZZTIME=5m)
 	@sh .ci/fuzz $(FUZZTIME)
