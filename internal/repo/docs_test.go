@@ -38,6 +38,7 @@ var fragmentImports = map[string]string{
 
 	"eds":        modulePath + "/eds",
 	"edstest":    modulePath + "/eds/edstest",
+	"probe":      modulePath + "/eds/probe",
 	"middleware": modulePath + "/middleware",
 	"dedupe":     modulePath + "/dedupe",
 	"lru":        modulePath + "/dedupe/lru",
@@ -46,6 +47,7 @@ var fragmentImports = map[string]string{
 	"empego":     modulePath + "/handlers/empego",
 	"jsonl":      modulePath + "/handlers/jsonl",
 	"webhook":    modulePath + "/handlers/webhook",
+	"program":    modulePath + "/handlers/program",
 	"edsv2":      modulePath + "/transport/edsv2",
 	"memory":     modulePath + "/transport/memory",
 
@@ -55,6 +57,7 @@ var fragmentImports = map[string]string{
 	"eightbyeight": modulePath + "/handlers/eightbyeight",
 	"cursor":       modulePath + "/transport/cursor",
 	"rediscursor":  modulePath + "/transport/cursor/rediscursor",
+	"redislease":   modulePath + "/transport/lease/redislease",
 	"cursortest":   modulePath + "/transport/cursor/cursortest",
 
 	"dedupetest":    modulePath + "/dedupe/dedupetest",
