@@ -45,7 +45,7 @@
 // what it has started is left alone.
 //
 // A child that outlives a program that ended by itself is not touched. When it
-// holds on to the program's output, the event waits for it for two seconds. When this process has the id 1, as
-// in a container, nobody waits for such children: run it below an init (tini,
-// docker run --init).
+// holds on to the program's output, the event waits for it for two seconds.
+// When this process has the id 1, as in a container, nobody waits for such
+// children: run it below an init (tini, docker run --init).
 package program

@@ -15,8 +15,8 @@ import (
 	"github.com/eventdelivery/eds-go/internal/cloudevent"
 )
 
-// linger is how long the output of a program that has ended is still
-// read, when a child of it holds on to it.
+// linger is how long the output of a program that has ended is still read,
+// when a child of it holds on to it.
 const linger = 2 * time.Second
 
 // Sink starts a program for each event. Its methods may be called
@@ -79,15 +79,15 @@ func (s *Sink) Handle(ctx context.Context, e *eds.Event) error {
 	if ctx.Err() != nil {
 		return s.failed(context.Cause(ctx))
 	}
-	output, errors := &lines{to: s.write}, &lines{to: s.write}
+	stdout, stderr := &lines{to: s.write}, &lines{to: s.write}
 	//nolint:gosec,noctx // to run what it is told is what this is for; interrupt ends it, with its children
 	cmd := exec.Command(s.path)
 	cmd.Args = s.argv
 	cmd.Env = append(slices.Clip(s.env), about(ctx, e)...)
 	cmd.Stdin = bytes.NewReader(line(e))
-	cmd.Stderr = errors
+	cmd.Stderr = stderr
 	if s.out != nil {
-		cmd.Stdout = output
+		cmd.Stdout = stdout
 	}
 	cmd.WaitDelay = linger
 	ofItsOwn(cmd)
@@ -102,9 +102,9 @@ func (s *Sink) Handle(ctx context.Context, e *eds.Event) error {
 	if interrupted() {
 		cause = context.Cause(ctx)
 	}
-	output.flush()
-	errors.flush()
-	return s.judge(cmd.ProcessState, cause, errors.last)
+	stdout.flush()
+	stderr.flush()
+	return s.judge(cmd.ProcessState, cause, stderr.last)
 }
 
 // line is what the program finds on its standard input.
