@@ -53,8 +53,8 @@ type stdio struct {
 type commands struct {
 	Listen      listenCommand      `cmd:"" help:"Print the events of a queue or topic, one CloudEvents JSON object per line."`
 	Forward     forwardCommand     `cmd:"" help:"Send each event of a queue or topic to an HTTP endpoint."`
-	Relay       relayCommand       `cmd:"" set:"concurrency=256" set:"dedupes=memory, off, stream (that of --to)" set:"queues=; may be repeated" help:"Put the events of queues or a topic into a stream of Redis, for eds work."`
-	Work        workCommand        `cmd:"" set:"dedupe=stream" set:"dedupes=memory, off, stream (that of --from)" help:"Share the events of a stream with other workers, and send each to an HTTP endpoint or a program."`
+	Relay       relayCommand       `cmd:"" set:"concurrency=256" set:"dedupes=memory, off, stream (that of --to)" set:"queues=; may be repeated" help:"Put the events of queues or a topic into a stream of Redis, for eds work."` //nolint:staticcheck // kong reads each set
+	Work        workCommand        `cmd:"" set:"dedupe=stream" set:"dedupes=memory, off, stream (that of --from)" help:"Share the events of a stream with other workers, and send each to an HTTP endpoint or a program."`         //nolint:staticcheck // as above
 	Simulate    simulateCommand    `cmd:"" help:"Run a local service to receive from."`
 	Backlog     backlogCommand     `cmd:"" help:"Show what waits in a spool file or a stream."`
 	Deadletters deadlettersCommand `cmd:"" help:"Look at dead letters, and send them again."`

@@ -91,19 +91,19 @@ func (p *process) run(ctx context.Context, beside ...func(context.Context) error
 	defer p.screen.show(p.apps)()
 	p.health.serve(p.apps.probed())
 	ctx, end := context.WithCancel(ctx)
-	errs := make([]error, len(beside))
+	errs := make([]error, 1+len(beside))
 	var running sync.WaitGroup
 	for i, f := range beside {
 		running.Go(func() {
-			if errs[i] = f(ctx); errs[i] != nil {
+			if errs[1+i] = f(ctx); errs[1+i] != nil {
 				end()
 			}
 		})
 	}
-	err := p.apps.run(ctx)
+	errs[0] = p.apps.run(ctx)
 	end()
 	running.Wait()
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
 // announce tells a person who ends the command, by the end of ctx, what it

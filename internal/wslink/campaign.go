@@ -53,7 +53,7 @@ func (e *election) step(ctx context.Context) time.Duration {
 
 	switch {
 	case tired:
-		e.log.Warn("eds: no connection, leaving the lease to others", e.of...)
+		e.log.WarnContext(ctx, "eds: no connection, leaving the lease to others", e.of...)
 		fallthrough
 	case idle || resting:
 		bounded, cancel := context.WithTimeout(ctx, lease.Renewal)
@@ -64,7 +64,7 @@ func (e *election) step(ctx context.Context) time.Duration {
 		}
 		return time.Until(e.rested)
 	case yielding >= time.Millisecond && !connected:
-		e.take(ctx, yielding)
+		_, _ = e.take(ctx, yielding) // whatever it says, the pause is the same
 		return max(time.Until(e.yielded), 0) + late()
 	}
 	return e.ask(ctx, connected)
@@ -93,18 +93,18 @@ func (e *election) ask(ctx context.Context, connected bool) time.Duration {
 	switch {
 	case err != nil:
 		if !e.blind {
-			e.log.Warn("eds: the store of the lease is out of reach: the service alone decides who reads", append(e.of, "error", err)...)
+			e.log.WarnContext(ctx, "eds: the store of the lease is out of reach: the service alone decides who reads", append(e.of, "error", err)...)
 		}
 		e.blind = true
 		e.settle(unreachable, nil)
 		return max(rest, lease.Renewal/10)
 	case e.blind:
 		e.blind = false
-		e.log.Info("eds: the store of the lease is back", e.of...)
+		e.log.InfoContext(ctx, "eds: the store of the lease is back", e.of...)
 	}
 	if claim.Held {
 		if e.theirs {
-			e.log.Info("eds: has the lease now", e.of...)
+			e.log.InfoContext(ctx, "eds: has the lease now", e.of...)
 		}
 		e.theirs = false
 		e.settle(mine, nil)
@@ -112,9 +112,9 @@ func (e *election) ask(ctx context.Context, connected bool) time.Duration {
 	}
 	why := e.errTheirs(claim.Holder)
 	if !e.theirs && connected {
-		e.log.Warn("eds: lost the lease, stays connected", append(e.of, "error", why)...)
+		e.log.WarnContext(ctx, "eds: lost the lease, stays connected", append(e.of, "error", why)...)
 	} else if !e.theirs {
-		e.log.Info("eds: standing by", append(e.of, "error", why)...)
+		e.log.InfoContext(ctx, "eds: standing by", append(e.of, "error", why)...)
 	}
 	e.theirs = true
 	e.settle(theirs, why)
@@ -167,6 +167,6 @@ func (e *election) release(ctx context.Context) {
 		e.mu.Lock()
 		e.until = until // stop tries again
 		e.mu.Unlock()
-		e.log.Info("eds: cannot release the lease, which ends by itself", append(e.of, "within", time.Until(until), "error", err)...)
+		e.log.InfoContext(ctx, "eds: cannot release the lease, which ends by itself", append(e.of, "within", time.Until(until), "error", err)...)
 	}
 }

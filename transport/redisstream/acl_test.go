@@ -103,7 +103,7 @@ func TestDocumentedUsersOfACluster(t *testing.T) {
 	cluster := redistest.StartCluster(t, 3, false)
 	for _, m := range aclOf.FindAllStringSubmatch(string(page), -1) {
 		args := []any{"ACL", "SETUSER", m[1], "on", ">SECRET"}
-		for _, rule := range strings.Fields(m[2] + " " + more[1]) {
+		for rule := range strings.FieldsSeq(m[2] + " " + more[1]) {
 			args = append(args, rule)
 		}
 		for _, node := range cluster.Masters {

@@ -2,7 +2,6 @@ package redisstream_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -94,5 +93,5 @@ func TestClusterFailover(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	t.Log(fmt.Sprintf("%d events, %d runs, %d tries failed", source.count(), count.runs(), len(source.tries())))
+	t.Logf("%d events, %d runs, %d tries failed", source.count(), count.runs(), len(source.tries()))
 }

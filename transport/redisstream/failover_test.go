@@ -93,7 +93,7 @@ func TestPromotion(t *testing.T) {
 			after := deliver(t, publisher(t, client(), redisstream.SendTimeout(200*time.Millisecond)), "after", 20)
 			await(t, "the publisher to fail", func() bool { return len(after.tries()) > 8 })
 			after.onlyRedelivered(t)
-			if err := follower.SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+			if err := follower.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
 				t.Fatal(err)
 			}
 			after.wait()

@@ -24,10 +24,10 @@ import (
 // "appended ID" once Handle has returned nil, "begun ID" and "handled ID".
 func child(role string) int {
 	client := redis.NewClient(&redis.Options{Addr: os.Getenv("REDISSTREAM_TEST_ADDR")})
-	var print sync.Mutex
+	var printing sync.Mutex
 	tell := func(what, id string) {
-		print.Lock()
-		defer print.Unlock()
+		printing.Lock()
+		defer printing.Unlock()
 		fmt.Println(what, id)
 	}
 	switch role {
