@@ -28,6 +28,7 @@ func TestFullDisk(t *testing.T) {
 			during := deliver(t, pub, "during", 2000)
 			if fsync == "always" {
 				await(t, "Redis to end", server.Ended)
+				await(t, "the publisher to fail", func() bool { return len(during.tries()) > 0 })
 				server.Restart()
 			} else {
 				during.told(t, "MISCONF")
