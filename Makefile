@@ -32,8 +32,8 @@ demo: ## run the quickstart: a local service, an app, and a table of what became
 chaos: test-tools ## kill receivers and workers at random while EVENTS flow, and judge what became of them
 	$(GO) run ./internal/chaos -events $(EVENTS) -seed $(SEED) -kills $(KILLS) $(CHAOSFLAGS)
 
-test: test-tools ## run all tests with the race detector; installs redis-server and gcc with apt when missing
-	cd bench && CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+test: test-tools ## run all tests, with the race detector but for the benchmark's; installs redis-server and gcc with apt when missing
+	cd bench && $(GO) test -shuffle=on ./...
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on $(PKG)
 
 test-tools: ## install what the tests need besides Go: redis-server and a C compiler
