@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +22,8 @@ import (
 )
 
 // child is a second process, at the Redis of REDISSTREAM_TEST_ADDR. It prints
-// "appended ID" once Handle has returned nil, "begun ID" and "handled ID".
+// "appended ID" once Handle has returned nil; "named CHILD/CONSUMER", "begun ID"
+// and "handled ID".
 func child(role string) int {
 	client := redis.NewClient(&redis.Options{Addr: os.Getenv("REDISSTREAM_TEST_ADDR")})
 	var printing sync.Mutex
@@ -52,7 +54,9 @@ func child(role string) int {
 		}
 		select {}
 	case "works":
-		app := eds.New(redisstream.New(client, stream, group, soon()...), eds.Logger(quiet), eds.Concurrency(8))
+		w := redisstream.New(client, stream, group, soon()...)
+		tell("named", os.Getenv("REDISSTREAM_TEST_NAME")+"/"+w.Consumer())
+		app := eds.New(w, eds.Logger(quiet), eds.Concurrency(8))
 		app.Handle("SAMPLE", func(_ context.Context, e *eds.Event) error {
 			tell("begun", e.ID)
 			// real time: so that a kill finds some in work
@@ -97,6 +101,12 @@ func (o *told) count(what string) int {
 	return len(o.by[what])
 }
 
+func (o *told) said(what, id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.by[what][id] > 0
+}
+
 // without counts the events of which the first was said and not the second.
 func (o *told) without(first, second string) (n int, one string) {
 	o.mu.Lock()
@@ -119,9 +129,10 @@ func TestKilledProcesses(t *testing.T) {
 	publishes, works := map[int]*exec.Cmd{}, map[int]*exec.Cmd{}
 	for i := range 2 {
 		publishes[i] = o.start(t, server, "publishes", fmt.Sprint("p", i))
-		works[i] = o.start(t, server, "works", "")
+		works[i] = o.start(t, server, "works", fmt.Sprint("w", i))
 	}
-	interrupted := 0
+	var dead []string
+	interrupted, living := 0, [2]string{"w0", "w1"}
 	for i := range 6 {
 		at := o.count("handled")
 		await(t, "some events", func() bool { return o.count("handled") > at+50 })
@@ -139,7 +150,10 @@ func TestKilledProcesses(t *testing.T) {
 		if n, _ := o.without("begun", "handled"); role == "works" && n > 0 {
 			interrupted++
 		}
-		all[victim] = o.start(t, server, role, fmt.Sprint("p", victim, "-", i))
+		name := fmt.Sprint(role[:1], victim, "-", i)
+		if all[victim] = o.start(t, server, role, name); role == "works" {
+			dead, living[victim] = append(dead, living[victim]), name
+		}
 	}
 	for _, p := range publishes {
 		_ = p.Process.Kill()
@@ -153,18 +167,15 @@ func TestKilledProcesses(t *testing.T) {
 	if interrupted == 0 {
 		t.Error("no kill found an event in work: the test shows little")
 	}
+	// Of the living, one that finds nothing to do may go too, until it does.
 	await(t, "the names of the dead to go", func() bool {
 		all, err := admin.XInfoConsumers(t.Context(), stream, group).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := 0
-		for _, c := range all {
-			if c.Name != "released" {
-				n++
-			}
-		}
-		return n == 2
+		return !slices.ContainsFunc(all, func(c redis.XInfoConsumer) bool {
+			return slices.ContainsFunc(dead, func(child string) bool { return o.said("named", child+"/"+c.Name) })
+		})
 	})
 	again := 0
 	o.mu.Lock()
