@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/eventdelivery/eds-go/transport/cursor"
 )
@@ -27,6 +28,7 @@ type plain struct {
 	accepts  bool // an empty position
 	heedless bool // of contexts
 	silent   bool // about being broken
+	slow     bool // at loading
 }
 
 type disk struct {
@@ -53,6 +55,9 @@ func (s *plain) Load(ctx context.Context, name string) (string, error) {
 func (s *plain) load(ctx context.Context, name string) (string, error) {
 	if ctx.Err() != nil && !s.heedless {
 		return "", context.Cause(ctx)
+	}
+	if s.slow {
+		othersGoOn()
 	}
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
@@ -86,6 +91,12 @@ func (s *plain) Save(ctx context.Context, name, position string) error {
 	}
 	s.disk.kept[name] = position
 	return nil
+}
+
+// othersGoOn is the time in which a store writes or reads: every other
+// goroutine of the bubble gets to where it waits itself.
+func othersGoOn() {
+	time.Sleep(time.Microsecond) // fake time: the stores that call it are tried in a bubble
 }
 
 var plainFeatures = Features{
@@ -202,7 +213,7 @@ func TestWrongStoresAreCaught(t *testing.T) {
 					d.mu.Lock()
 					all := maps.Clone(d.kept)
 					d.mu.Unlock()
-					runtime.Gosched()
+					othersGoOn()
 					all[name] = position
 					d.mu.Lock()
 					d.kept = all
@@ -213,6 +224,7 @@ func TestWrongStoresAreCaught(t *testing.T) {
 		},
 		"written bit by bit": {
 			breakIt: func(s *plain) {
+				s.slow = true
 				s.save = func(d *disk, name, position string) {
 					half := len(position) / 2
 					d.mu.Lock()
@@ -220,9 +232,7 @@ func TestWrongStoresAreCaught(t *testing.T) {
 						d.kept[name] = position[:half] + old[half:]
 					}
 					d.mu.Unlock()
-					for range 10 {
-						runtime.Gosched()
-					}
+					othersGoOn()
 					d.mu.Lock()
 					d.kept[name] = position
 					d.mu.Unlock()
@@ -259,25 +269,22 @@ func TestWrongStoresAreCaught(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, want := range wrong.caught {
-				f := wrong.features
-				if f.Reopen == nil {
-					f = plainFeatures
-				}
-				var err error
-				// What depends on who comes first is given several chances.
-				for tries := 0; err == nil && tries < 100; tries++ {
-					s := newPlain()
+			synctest.Test(t, func(t *testing.T) {
+				for _, want := range wrong.caught {
+					s, f := newPlain(), wrong.features
 					if wrong.breakIt != nil {
 						wrong.breakIt(s)
 					}
-					err = named(t, want).run(&trial{Context: t.Context(), Features: f, tb: t, store: s})
+					if f.Reopen == nil {
+						f = plainFeatures
+					}
+					err := named(t, want).run(&trial{Context: t.Context(), Features: f, tb: t, store: s})
+					if err == nil {
+						t.Errorf("%s passes %s", name, want)
+					}
+					t.Logf("caught by %s: %v", want, err)
 				}
-				if err == nil {
-					t.Errorf("%s passes %s", name, want)
-				}
-				t.Logf("caught by %s: %v", want, err)
-			}
+			})
 		})
 	}
 }
