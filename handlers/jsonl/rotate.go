@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/eventdelivery/eds-go/internal/fsync"
 )
 
 // rotate gives the file its number and removes those beyond Keep. The caller
@@ -24,7 +26,7 @@ func (f *File) rotate() error {
 	if err := os.Rename(f.path, numbered(f.path, next)); err != nil {
 		return err
 	}
-	if err := syncDir(f.path); err != nil {
+	if err := fsync.Dir(f.path); err != nil {
 		return err
 	}
 	numbers = append(numbers, next)

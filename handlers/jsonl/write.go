@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
 	"syscall"
+
+	"github.com/eventdelivery/eds-go/internal/fsync"
 )
 
 // writer is the goroutine that writes all batches, one after the other.
@@ -165,7 +165,7 @@ func openOrCreate(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syncDir(path); err != nil {
+	if err := fsync.Dir(path); err != nil {
 		file.Close()
 		return nil, err
 	}
@@ -182,19 +182,6 @@ func (f *File) torn(size int64) (bool, error) {
 		return false, err
 	}
 	return last[0] != '\n', nil
-}
-
-// syncDir makes the directory's entry for path durable: fsync of a new file
-// does not (fsync(2), notes).
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // has no such call
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // bare takes the path off an error, which the caller names anyway.

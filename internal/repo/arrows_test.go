@@ -74,11 +74,11 @@ var arrows = []row{
 	{of: "transport/pulsarws", ours: []string{"eds", "transport/cursor", "transport/lease", "internal/..."}, theirs: []string{websocket, fastjson}},
 	{of: "transport/pulsarws/pulsartest", ours: []string{"eds", "internal/..."}, theirs: []string{websocket, fastjson}},
 	{of: "transport/streaming8x8", ours: []string{"eds", "transport/pulsarws", "transport/cursor", "internal/vcc"}, theirs: []string{fastjson}},
-	{of: "transport/spool", ours: []string{"eds"}, theirs: []string{bbolt, otel}}, // otel: trace context travels along
-	{of: "transport/cursor", ours: []string{"eds"}, theirs: []string{flock}},
+	{of: "transport/spool", ours: []string{"eds", "internal/fsync", "internal/tracecontext"}, theirs: []string{bbolt}},
+	{of: "transport/cursor", ours: []string{"eds", "internal/fsync"}, theirs: []string{flock}},
 	{of: "transport/cursor/rediscursor", ours: []string{"eds", "transport/cursor", "internal/rediscall"}, theirs: []string{redis}},
 	{of: "transport/cursor/cursortest", ours: []string{"eds", "transport/cursor"}},
-	{of: "transport/redisstream", ours: []string{"eds", "internal/rediscall"}, theirs: []string{redis, otel}}, // otel: trace context travels along
+	{of: "transport/redisstream", ours: []string{"eds", "internal/rediscall", "internal/tracecontext"}, theirs: []string{redis, backoff}},
 	{of: "transport/transporttest", ours: []string{"eds"}},
 
 	{of: "handlers", ours: []string{"eds"}, theirs: []string{fastjson}},
@@ -88,6 +88,8 @@ var arrows = []row{
 	{of: "internal/...", ours: []string{"eds", "internal/..."}, theirs: []string{websocket, fastjson, backoff}},
 
 	{of: "internal/wslink", ours: []string{"eds", "transport/lease", "internal/..."}, theirs: []string{websocket}},
+
+	{of: "internal/tracecontext", theirs: []string{otel}},
 
 	{of: "internal/redistest", theirs: []string{redis}},
 

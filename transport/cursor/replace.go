@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
+
+	"github.com/eventdelivery/eds-go/internal/fsync"
 )
 
 // write puts a file with the positions in the place of the old one.
@@ -37,7 +37,7 @@ func (f *File) write() error {
 	}
 	f.written = info
 	f.step("sync directory")
-	return syncDir(f.path)
+	return fsync.Dir(f.path)
 }
 
 // create makes a file whose content is on disk.
@@ -72,17 +72,4 @@ func (f *File) unchanged() (fs.FileMode, error) {
 		return 0, wrongFile(f.path, "was changed by somebody else while it was open")
 	}
 	return now.Mode().Perm(), nil
-}
-
-// syncDir makes a rename durable: fsync of the file alone does not (fsync(2),
-// notes).
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // has no such call
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -55,8 +55,8 @@ func (p *pipeline) do(ctx context.Context, cmd redis.Cmder) error {
 	}
 	late := p.soon()
 	p.mu.Unlock()
-	// Asking a context for its channel costs a third of what the receiver
-	// spends on an event (bench, relay), and most are answered before that.
+	// Asking a context for its channel costs more than the command, and most
+	// are answered before that.
 	select {
 	case <-c.done:
 		return c.err

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/rediscall"
+	"github.com/eventdelivery/eds-go/internal/tracecontext"
 )
 
 // Publisher appends events to a stream. Make it with Publish and end it with
@@ -103,7 +101,7 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 	defer p.work.Done()
 	var room [24]any
 	args := append(room[:0], "XADD", p.streams[i], "*")
-	args = appendFields(args, e, key, carried(ctx, e))
+	args = appendFields(args, e, key, tracecontext.Carried(ctx, e.Attributes))
 	pause := pauses{first: 20 * time.Millisecond, longest: time.Second}
 	var last error
 	for {
@@ -128,21 +126,6 @@ var (
 	background = context.Background()
 	errSilent  = errors.New("redis has not answered in time")
 )
-
-// carried are the attributes of e with the trace context of ctx.
-func carried(ctx context.Context, e *eds.Event) map[string]string {
-	var here propagation.MapCarrier = make(map[string]string, 2)
-	otel.GetTextMapPropagator().Inject(ctx, here)
-	if len(here) == 0 {
-		return e.Attributes
-	}
-	all := maps.Clone(e.Attributes)
-	if all == nil {
-		return here
-	}
-	maps.Copy(all, here)
-	return all
-}
 
 // begin counts an event as under way, and starts the trimming with the first.
 func (p *Publisher) begin() error {

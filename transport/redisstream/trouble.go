@@ -3,10 +3,10 @@ package redisstream
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/eds"
@@ -46,19 +46,22 @@ func noGroup(err error) bool {
 		redis.HasErrorPrefix(err, "no such key")
 }
 
-// pauses are those between tries: they double from first to longest, with
-// full jitter.
+// pauses are those between tries: they double from about first to about
+// longest.
 type pauses struct {
 	first, longest time.Duration
-	next           time.Duration
+	next           *backoff.ExponentialBackOff // nil before the first: most never fail
 }
 
-func (p *pauses) reset() { p.next = 0 }
+func (p *pauses) reset() { p.next = nil }
 
 // wait waits for the next pause. It returns false when ctx ended.
 func (p *pauses) wait(ctx context.Context) bool {
-	p.next = min(max(2*p.next, p.first), p.longest)
-	return sleep(ctx, p.next/2+rand.N(p.next/2+1))
+	if p.next == nil {
+		p.next = backoff.NewExponentialBackOff(backoff.WithInitialInterval(p.first), backoff.WithMaxInterval(p.longest),
+			backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
+	}
+	return sleep(ctx, p.next.NextBackOff())
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/propagation"
-
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/tracecontext"
 )
 
 // ErrFull says that the backlog has reached MaxEvents or MaxBytes.
@@ -34,7 +31,7 @@ var errSlow = errors.New("spool: not recorded in time")
 // larger than MaxBytes, which never has room, is eds.Permanent.
 func (s *Spool) Handle(ctx context.Context, e *eds.Event) error {
 	now := time.Now()
-	record, err := encode(e, carried(ctx, e), now)
+	record, err := encode(e, tracecontext.Carried(ctx, e.Attributes), now)
 	if err != nil {
 		return eds.Permanent(fmt.Errorf("spool: event %q: %w", e.ID, err))
 	}
@@ -104,19 +101,4 @@ func (s *Spool) thereIsRoom() {
 		close(s.room)
 		s.room = nil
 	}
-}
-
-// carried are the attributes of e with the trace context of ctx.
-func carried(ctx context.Context, e *eds.Event) map[string]string {
-	var here propagation.MapCarrier = make(map[string]string, 2)
-	otel.GetTextMapPropagator().Inject(ctx, here)
-	if len(here) == 0 {
-		return e.Attributes
-	}
-	all := maps.Clone(e.Attributes)
-	if all == nil {
-		return here
-	}
-	maps.Copy(all, here)
-	return all
 }

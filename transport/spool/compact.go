@@ -8,6 +8,8 @@ import (
 	"runtime"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/eventdelivery/eds-go/internal/fsync"
 )
 
 // A file shrinks when it is larger than compactAbove, since bbolt lets it grow
@@ -42,7 +44,7 @@ func compact(path string, db *bbolt.DB, content, above int64) (*bbolt.DB, error)
 	}
 	// From here on the new file is the spool. Who waits for the lock of the
 	// old one finds out: see openBolt.
-	if err := errors.Join(db.Close(), syncDir(path)); err != nil {
+	if err := errors.Join(db.Close(), fsync.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("spool: compact %s: %w", path, bare(err)), smaller.Close())
 	}
 	return smaller, nil

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/fsync"
 )
 
 // The buckets of a file. All keys are sequence numbers, big endian.
@@ -176,23 +176,10 @@ func create(path string) error {
 	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return failed(err)
 	}
-	if err := syncDir(path); err != nil {
+	if err := fsync.Dir(path); err != nil {
 		return failed(err)
 	}
 	return nil
-}
-
-// syncDir makes the name durable: fsync of the file alone does not (fsync(2),
-// notes).
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // has no such call
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // look goes through the events of a file in their order, beginning with from,
