@@ -117,7 +117,7 @@ func Look(path string) (*Reader, error) {
 		}
 		return nil, err
 	}
-	db, err := openBolt(path, true)
+	db, err := openSound(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -191,4 +192,57 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 	b.ReportMetric(memory, "B/event")
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+}
+
+// What Open looks at before bbolt does, and what it then loads.
+func BenchmarkOpen(b *testing.B) {
+	const events = 100_000
+	path := filepath.Join(b.TempDir(), "b.spool")
+	s := open(b, path, MaxEvents(1<<30), MaxBytes(1<<40))
+	var all sync.WaitGroup
+	for lane := range 256 {
+		all.Go(func() {
+			e := event("1")
+			e.Payload = bytes.Repeat([]byte("x"), 1000)
+			for i := lane; i < events; i += 256 {
+				if err := s.Handle(b.Context(), e); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := s.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for name, do := range map[string]func(*bbolt.DB) error{
+		"check": func(db *bbolt.DB) error {
+			file, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			info, err := file.Stat()
+			if err != nil {
+				return err
+			}
+			return (&pages{file: file, size: info.Size(), pageSize: uint64(db.Info().PageSize)}).check()
+		},
+		"load": func(db *bbolt.DB) error { _, err := load(b.Context(), path, db); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			db, err := openSound(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close()
+			for b.Loop() {
+				if err := do(db); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+		})
+	}
 }

@@ -55,8 +55,8 @@
 // The file is a bbolt database, and needs a local file system with locks and
 // memory maps, as usual ones are. It grows with the backlog and reuses what
 // was freed; Open gives back the space when most of it is free. Memory is
-// about 100 bytes per event of the backlog (BenchmarkBacklog); payloads stay on disk. A damaged
-// file is refused by Open, or what is damaged comes with an Err; but where bits
-// have turned among bbolt's inner pages, bbolt may read beyond the file, which
-// ends the process.
+// about 100 bytes per event of the backlog (BenchmarkBacklog); payloads stay on disk.
+// Open looks at all pages of the file before it trusts them: a damaged file is
+// refused, or what is damaged comes with an Err, and no event is missing
+// unnoticed. That takes about 0.5 us per event (BenchmarkOpen).
 package spool

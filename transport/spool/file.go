@@ -17,7 +17,9 @@ import (
 	"github.com/eventdelivery/eds-go/internal/fsync"
 )
 
-// The buckets of a file. All keys are sequence numbers, big endian.
+// The buckets of a file. All keys are sequence numbers, big endian. What bbolt
+// calls the sequence of the events' bucket is how many there are: should one
+// page lead to an older version of another, that number is not right.
 var (
 	bucketFormat = []byte("eds spool 1") // empty: its name tells what this is
 	bucketEvents = []byte("events")
@@ -40,17 +42,39 @@ func openFile(path string) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	// First for reading alone: then bbolt trusts nothing before look has
-	// looked at it, and writes nothing.
-	db, err := openBolt(path, true)
+	// First for reading alone: then bbolt follows nothing but a meta page
+	// whose checksum is right, and writes nothing.
+	db, err := openSound(path)
 	if err != nil {
 		return nil, err
 	}
-	err = look(path, db, 0, func(uint64, []byte, state) bool { return true })
-	if err = errors.Join(err, db.Close()); err != nil {
+	if err := db.Close(); err != nil {
+		return nil, fmt.Errorf("spool: open %s: %w", path, err)
+	}
+	db, _, err = openBolt(path, false)
+	return db, err
+}
+
+// openSound opens a file for reading, and refuses one that is no spool, or
+// that bbolt would go astray in.
+func openSound(path string) (*bbolt.DB, error) {
+	db, file, err := openBolt(path, true)
+	if err != nil {
 		return nil, err
 	}
-	return openBolt(path, false)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("spool: open %s: %w", path, bare(err)), db.Close())
+	}
+	p := pages{file: file, size: info.Size(), pageSize: uint64(db.Info().PageSize)}
+	if wrong := p.check(); wrong != nil {
+		return nil, errors.Join(damaged(path, wrong), db.Close())
+	}
+	err = look(path, db, 0, func(uint64, []byte, state) bool { return false })
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // resolve follows links, so that a file has one name, and refuses what is no
@@ -74,8 +98,8 @@ func resolve(path string) (string, error) {
 }
 
 // openBolt opens the file that has this name once its lock is free, which need
-// not be the one that had it before: see compact.
-func openBolt(path string, readOnly bool) (*bbolt.DB, error) {
+// not be the one that had it before: see compact. The file is the database's.
+func openBolt(path string, readOnly bool) (*bbolt.DB, *os.File, error) {
 	for {
 		var file *os.File
 		options := boltOptions(readOnly)
@@ -86,18 +110,18 @@ func openBolt(path string, readOnly bool) (*bbolt.DB, error) {
 		}
 		db, err := openBoltAs(path, options)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		mine, err := file.Stat()
 		named, namedErr := os.Stat(path)
 		if err = errors.Join(err, namedErr); err != nil {
-			return nil, errors.Join(fmt.Errorf("spool: open %s: %w", path, err), db.Close())
+			return nil, nil, errors.Join(fmt.Errorf("spool: open %s: %w", path, err), db.Close())
 		}
 		if os.SameFile(mine, named) {
-			return db, nil
+			return db, file, nil
 		}
 		if err := db.Close(); err != nil {
-			return nil, fmt.Errorf("spool: open %s: %w", path, err)
+			return nil, nil, fmt.Errorf("spool: open %s: %w", path, err)
 		}
 	}
 }
@@ -111,26 +135,9 @@ func boltOptions(readOnly bool) *bbolt.Options {
 	}
 }
 
-// openBoltAs makes errors of what bbolt says, and of its panics about files
-// that make no sense to it.
-func openBoltAs(path string, options *bbolt.Options) (db *bbolt.DB, err error) {
-	var file *os.File
-	if open := options.OpenFile; open != nil {
-		options.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			file, err = open(name, flag, mode)
-			return file, err
-		}
-	}
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if v := recover(); v != nil {
-			db, err = nil, damaged(path, v)
-			if file != nil {
-				_ = file.Close() // and with it the lock
-			}
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, options)
+// openBoltAs makes errors of ours of bbolt's.
+func openBoltAs(path string, options *bbolt.Options) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, options)
 	switch {
 	case err == nil:
 		return db, nil

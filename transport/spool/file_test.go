@@ -4,14 +4,10 @@ package spool
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -110,115 +106,6 @@ func TestFilesThatAreNoSpools(t *testing.T) {
 			t.Errorf("the error is %v", err)
 		}
 	})
-}
-
-// damagedFiles is how many files TestDamagedFiles damages.
-const damagedFiles = 150
-
-// A file with bits that have turned is refused or opened, and what then comes
-// of it are events as they were, or Deliveries with an Err; nothing else. It is
-// done in another process: where bbolt finds damage among its inner pages, it
-// leaves a goroutine behind, and now and then that goroutine reads beyond the
-// file, which nobody can catch and which ends the process.
-func TestDamagedFiles(t *testing.T) {
-	dir := t.TempDir()
-	whole := filepath.Join(dir, "whole")
-	if err := os.WriteFile(whole, written(t, 100), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var refused, unreadable, faulted int
-	for next := 0; next < damagedFiles; {
-		cmd := exec.Command(exe)
-		cmd.Env = append(os.Environ(), "SPOOL_TEST_ROLE=damages", "SPOOL_TEST_NAME="+strconv.Itoa(next),
-			"SPOOL_TEST_PATH="+whole, "GORACE=exitcode=0 log_path=/dev/null")
-		var complaints bytes.Buffer
-		cmd.Stderr = &complaints
-		out, died := cmd.Output()
-		for line := range strings.Lines(string(out)) {
-			switch word, _, _ := strings.Cut(strings.TrimSpace(line), " "); word {
-			case "file":
-				next++
-			case "refused":
-				refused++
-			case "unreadable":
-				unreadable++
-			default:
-				t.Errorf("file %d: %s", next-1, line)
-			}
-		}
-		if died == nil {
-			break
-		}
-		if faulted++; !strings.Contains(complaints.String(), "bbolt.(*DB).freepages") {
-			t.Fatalf("file %d: %v: %s", next-1, died, &complaints)
-		}
-	}
-	if refused == 0 || unreadable == 0 || faulted > damagedFiles/10 {
-		t.Errorf("%d refused, %d unreadable, %d ended the process: the test shows little", refused, unreadable, faulted)
-	}
-}
-
-// damages damages files from the first on, and says of each what comes of it.
-func damages(whole string, first int) error {
-	sound, err := os.ReadFile(whole)
-	if err != nil {
-		return err
-	}
-	for file := first; file < damagedFiles; file++ {
-		fmt.Println("file", file)
-		random := rand.New(rand.NewPCG(1, uint64(file)))
-		content := bytes.Clone(sound)
-		for range 1 + file%20 {
-			content[random.IntN(len(content))] ^= 1 << random.IntN(8)
-		}
-		path := fmt.Sprint(whole, file)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			return err
-		}
-		if err := work(path, content); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// work works a damaged file off.
-func work(path string, content []byte) error {
-	ctx := context.Background()
-	s, err := Open(path, quiet)
-	if err != nil {
-		if _, ok := errors.AsType[*eds.ConfigError](err); !ok {
-			fmt.Println("wrong error:", err)
-		}
-		if after, _ := os.ReadFile(path); !bytes.Equal(after, content) {
-			fmt.Println("changed, though it was refused")
-		}
-		fmt.Println("refused")
-		return nil
-	}
-	defer s.Close(ctx)
-	tr := s.Transport()
-	b, err := s.Backlog()
-	if err != nil {
-		return err
-	}
-	for range b.Events {
-		d, err := tr.Receive(ctx)
-		if err != nil {
-			break
-		}
-		if d.Err != nil {
-			fmt.Println("unreadable", d.Event.ID)
-		} else if n := len(d.Event.Payload); fmt.Sprint(n/100) != d.Event.ID || strings.Trim(string(d.Event.Payload), "x") != "" {
-			fmt.Printf("event %s came with %q\n", d.Event.ID, d.Event.Payload)
-		}
-		_ = tr.Ack(ctx, d)
-	}
-	return nil
 }
 
 // Who makes a file that another makes at the same time uses the other's.

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -32,5 +33,18 @@ func load(ctx context.Context, path string, db *bbolt.DB) (*content, error) {
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	if err == nil {
+		err = complete(path, db, len(c.index.ready)+len(c.index.paused))
+	}
 	return c, err
+}
+
+// complete checks that the events found are all there should be.
+func complete(path string, db *bbolt.DB, found int) error {
+	return db.View(func(tx *bbolt.Tx) error {
+		if want := tx.Bucket(bucketEvents).Sequence(); want != uint64(found) {
+			return damaged(path, fmt.Sprintf("it has %d of %d events", found, want))
+		}
+		return nil
+	})
 }

@@ -11,7 +11,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,13 +27,6 @@ import (
 // what it did: "added ID" once Handle has returned nil, "acking ID" before Ack,
 // and "flushed ID" once that is on disk.
 func child(role string) int {
-	if role == "damages" {
-		first, _ := strconv.Atoi(os.Getenv("SPOOL_TEST_NAME"))
-		if err := damages(os.Getenv("SPOOL_TEST_PATH"), first); err != nil {
-			fmt.Println(err)
-		}
-		return 0
-	}
 	s, err := Open(os.Getenv("SPOOL_TEST_PATH"), quiet, Pause(0, 0))
 	if err != nil {
 		fmt.Println("refused", err)

@@ -160,6 +160,7 @@ func write(db *bbolt.DB, b *batch) error {
 	return db.Update(func(tx *bbolt.Tx) error {
 		events, states := tx.Bucket(bucketEvents), tx.Bucket(bucketStates)
 		events.FillPercent = 0.95 // keys grow: no page is split for one in its middle
+		count := events.Sequence() + uint64(len(b.additions))
 		for _, a := range b.additions {
 			if err := events.Put(key(a.seq), a.record); err != nil {
 				return err
@@ -171,14 +172,18 @@ func write(db *bbolt.DB, b *batch) error {
 			}
 		}
 		for _, seq := range b.gone { // last, since a state that is older may be in the batch
-			if err := events.Delete(key(seq)); err != nil {
+			k := key(seq)
+			if events.Get(k) != nil {
+				count--
+			}
+			if err := events.Delete(k); err != nil {
 				return err
 			}
-			if err := states.Delete(key(seq)); err != nil {
+			if err := states.Delete(k); err != nil {
 				return err
 			}
 		}
-		return nil
+		return events.SetSequence(count)
 	})
 }
 
