@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -165,6 +167,10 @@ func TestListenEndsInGoodOrder(t *testing.T) {
 	faults.Covers(t, "E1")
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
+			// What this process ignores, as under nohup, a child would ignore.
+			taken := make(chan os.Signal, 1)
+			signal.Notify(taken, s)
+			defer signal.Stop(taken)
 			srv := service(t, edstest.Window(1))
 			id := publish(t, srv, "T", large)
 			late := publish(t, srv, "T", `{}`)
