@@ -765,3 +765,58 @@ func (l *lines) String() string {
 func (l *lines) count(s string) int { return strings.Count(l.String(), s) }
 
 func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// On a connection that the server refuses nothing is recorded. go-redis says
+// so of the pipeline, and of none of its commands.
+func TestRefusedConnectionRecordsNothing(t *testing.T) {
+	faults.Covers(t, "D30")
+	server := redistest.Start(t)
+	admin := server.Client()
+	set := func(password string) {
+		if err := admin.ConfigSet(t.Context(), "requirepass", password).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("old")
+	s, err := redisstore.New(server.Client(func(o *redis.Options) { o.Password = "old" }), redisstore.FailClosed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds := make([]dedupe.Hold, 100)
+	for i := range holds {
+		holds[i] = hold(fmt.Sprint(i))
+		claim(t, s, holds[i], dedupe.Acquired)
+	}
+	set("new")
+	if err := admin.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for _, h := range holds {
+		all.Go(func() {
+			if owned, err := s.Commit(t.Context(), h, dedupe.Succeeded); !errors.Is(err, dedupe.ErrUnavailable) {
+				t.Errorf("commit: owned is %v, %v, want ErrUnavailable", owned, err)
+			}
+		})
+		all.Go(func() {
+			other := h
+			other.Key += " of another"
+			if c, err := s.Claim(t.Context(), other); !errors.Is(err, dedupe.ErrUnavailable) {
+				t.Errorf("claim: %+v, %v, want ErrUnavailable", c, err)
+			}
+		})
+	}
+	all.Wait()
+	set("old")
+	back(t, s)
+	// What could not be recorded is sent again, and another process sees it.
+	other, err := redisstore.New(server.Client(func(o *redis.Options) { o.Password = "old" }), redisstore.FailClosed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "all to be recorded", func() bool { return s.Stats().Unsent == 0 })
+	for _, h := range holds {
+		h.Token = dedupe.NewToken()
+		claim(t, other, h, dedupe.Done)
+	}
+}

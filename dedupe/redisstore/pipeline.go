@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/dedupe"
+	"github.com/eventdelivery/eds-go/internal/rediscall"
 )
 
 // maxPipeline bounds the commands of one pipeline. On loopback, commands in
@@ -169,26 +170,22 @@ func (p *pipeline) sendOne(batch []*call) (inTime bool) {
 		answer(batch, err)
 		answer(queued, err) // they have waited as long, and would wait in vain
 	})
-	err = p.exec(cmds)
+	p.exec(cmds)
 	if !settled.CompareAndSwap(false, true) {
 		return false
 	}
 	watch.Stop()
-	report(health(cmds, err))
+	report(health(cmds))
 	answer(batch, nil)
 	return true
 }
 
-func (p *pipeline) exec(cmds []redis.Cmder) error {
+func (p *pipeline) exec(cmds []redis.Cmder) {
 	if len(cmds) == 1 {
-		return p.client.Process(background, cmds[0])
+		_ = p.client.Process(background, cmds[0])
+		return
 	}
-	pipe := p.client.Pipeline()
-	if err := pipe.BatchProcess(background, cmds...); err != nil {
-		return err
-	}
-	_, err := pipe.Exec(background)
-	return err
+	rediscall.Pipelined(background, p.client, cmds...)
 }
 
 func answer(batch []*call, err error) {
@@ -200,10 +197,7 @@ func answer(batch []*call, err error) {
 
 // health returns the first error that says something about the server rather
 // than about one key.
-func health(cmds []redis.Cmder, err error) error {
-	if err == nil {
-		return nil
-	}
+func health(cmds []redis.Cmder) error {
 	for _, cmd := range cmds {
 		if err := cmd.Err(); err != nil && !aboutKey(err) {
 			return err

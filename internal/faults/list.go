@@ -122,6 +122,7 @@ var All = []Fault{
 	{ID: "D27", Title: "waiting for another owner becomes a busy loop"},
 	{ID: "D28", Title: "the server refuses EVAL"},
 	{ID: "D29", Title: "a script that needs several keys meets a cluster"},
+	{ID: "D30", Title: "the server refuses a connection while records are to be written"},
 
 	// Shutdown.
 	{ID: "E1", Title: "a signal arrives with work in flight"},
@@ -154,6 +155,7 @@ var All = []Fault{
 	{ID: "F14", Title: "the consumer group vanishes"},
 	{ID: "F15", Title: "two leaders after a fail-over", Scope: ScaleOut},
 	{ID: "F16", Title: "two versions of the program side by side"},
+	{ID: "F17", Title: "the server refuses a connection while events are to be appended"},
 
 	// Limits.
 	{ID: "G1", Title: "a million buffered events arrive in bulk"},

@@ -63,7 +63,7 @@ var arrows = []row{
 
 	{of: "dedupe", ours: []string{"eds"}},
 	{of: "dedupe/lru", ours: []string{"eds", "dedupe"}, theirs: []string{lru}},
-	{of: "dedupe/redisstore", ours: []string{"eds", "dedupe", "dedupe/lru"}, theirs: []string{redis, breaker}},
+	{of: "dedupe/redisstore", ours: []string{"eds", "dedupe", "dedupe/lru", "internal/rediscall"}, theirs: []string{redis, breaker}},
 	{of: "dedupe/dedupetest", ours: []string{"eds", "dedupe"}, theirs: []string{porcupine, rapid}},
 
 	{of: "transport/memory", ours: []string{"eds"}},
@@ -91,6 +91,7 @@ var arrows = []row{
 
 	{of: "internal/tracecontext", theirs: []string{otel}},
 
+	{of: "internal/rediscall", theirs: []string{redis}},
 	{of: "internal/redistest", theirs: []string{redis}},
 
 	// The driver of the chaos run and its service. What is under test are

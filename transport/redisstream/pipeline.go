@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/eventdelivery/eds-go/internal/rediscall"
 )
 
 // maxPipeline bounds the commands of one pipeline. On loopback a command in
@@ -132,13 +134,16 @@ func (p *pipeline) exec(batch []*call) error {
 		_ = p.client.Process(background, batch[0].cmd)
 		return nil
 	}
-	_, _ = p.client.Pipelined(background, func(pipe redis.Pipeliner) error {
-		for _, c := range batch {
-			_ = pipe.Process(background, c.cmd)
-		}
-		return nil
-	})
+	rediscall.Pipelined(background, p.client, commands(batch)...)
 	return nil
+}
+
+func commands(batch []*call) []redis.Cmder {
+	cmds := make([]redis.Cmder, len(batch), len(batch)+1)
+	for i, c := range batch {
+		cmds[i] = c.cmd
+	}
+	return cmds
 }
 
 var errReplicas = errors.New("replicas have it")
@@ -153,14 +158,8 @@ func (p *pipeline) execAndWait(batch []*call) error {
 		}
 		client = master
 	}
-	var reached *redis.IntCmd
-	_, _ = client.Pipelined(background, func(pipe redis.Pipeliner) error {
-		for _, c := range batch {
-			_ = pipe.Process(background, c.cmd)
-		}
-		reached = redis.NewIntCmd(background, "WAIT", p.replicas, p.waitTimeout.Milliseconds())
-		return pipe.Process(background, reached)
-	})
+	reached := redis.NewIntCmd(background, "WAIT", p.replicas, p.waitTimeout.Milliseconds())
+	rediscall.Pipelined(background, client, append(commands(batch), reached)...)
 	n, err := reached.Result()
 	if cluster != nil && slices.ContainsFunc(batch, func(c *call) bool { return c.cmd.Err() != nil }) {
 		cluster.ReloadState(background) // the slot may be elsewhere by now, and this client does not follow

@@ -105,9 +105,13 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 	pause := pauses{first: 20 * time.Millisecond, longest: time.Second}
 	var last error
 	for {
-		err := p.pipes[i%len(p.pipes)].do(ctx, redis.NewStringCmd(background, args...))
-		if err == nil {
+		cmd := redis.NewStringCmd(background, args...)
+		err := p.pipes[i%len(p.pipes)].do(ctx, cmd)
+		if err == nil && cmd.Val() != "" {
 			return nil
+		}
+		if err == nil {
+			err = errAppend
 		}
 		if outOfMemory(err) {
 			p.filled()
@@ -124,6 +128,7 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 
 var (
 	background = context.Background()
+	errAppend  = errors.New("the reply names no entry") // which alone says that Redis has it
 	errSilent  = errors.New("redis has not answered in time")
 )
 

@@ -272,3 +272,54 @@ func TestPublisherRefuses(t *testing.T) {
 }
 
 func isConfig(err error) bool { _, ok := errors.AsType[*eds.ConfigError](err); return ok }
+
+// A connection that the server refuses takes nothing. go-redis says so of the
+// pipeline, and of none of its commands.
+func TestRefusedConnectionTakesNothing(t *testing.T) {
+	const n = 100
+	all := func(t *testing.T, pub *redisstream.Publisher) (confirmed int64) {
+		var count atomic.Int64
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				switch err := pub.Handle(t.Context(), event(fmt.Sprint(i))); {
+				case err == nil:
+					count.Add(1)
+				case eds.OutcomeOf(err) != eds.Redelivered:
+					t.Errorf("%v, want eds.Redeliver", err)
+				}
+			})
+		}
+		wg.Wait()
+		return count.Load()
+	}
+	t.Run("the password is changed", func(t *testing.T) {
+		faults.Covers(t, "F17")
+		server, admin := start(t)
+		set := func(password string) {
+			if err := admin.ConfigSet(t.Context(), "requirepass", password).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set("old")
+		pub := publisher(t, server.Client(func(o *redis.Options) { o.Password = "old" }))
+		if confirmed := all(t, pub); confirmed != n {
+			t.Fatalf("%d of %d confirmed", confirmed, n)
+		}
+		set("new")
+		if err := admin.Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
+			t.Fatal(err)
+		}
+		confirmed := all(t, pub)
+		if entries, err := admin.XLen(t.Context(), stream).Result(); err != nil || confirmed != entries-n {
+			t.Errorf("%d confirmed, and %d more entries (%v)", confirmed, entries-n, err)
+		}
+	})
+	t.Run("there is no such database", func(t *testing.T) {
+		server, _ := start(t)
+		pub := publisher(t, server.Client(func(o *redis.Options) { o.DB = 99 }), redisstream.SendTimeout(time.Second))
+		if confirmed := all(t, pub); confirmed > 0 {
+			t.Errorf("%d confirmed", confirmed)
+		}
+	})
+}
