@@ -73,7 +73,7 @@ func (s set) run(ctx context.Context, program string, w workload, c corev1.Conta
 }
 
 // known complains about variables for the program that its help does not
-// name: it would pass over them.
+// name, and that are no part of others: it would pass over them.
 func known(ctx context.Context, program string, c corev1.Container) error {
 	if len(c.Args) == 0 {
 		return errors.New("has no arguments")
@@ -83,9 +83,15 @@ func known(ctx context.Context, program string, c corev1.Container) error {
 		return fmt.Errorf("%s --help: %w\n%s", c.Args[0], err, help)
 	}
 	var errs []error
+	part := map[string]bool{}
+	for _, v := range c.Env {
+		for _, ref := range reference.FindAllStringSubmatch(v.Value, -1) {
+			part[ref[1]] = true
+		}
+	}
 	for _, v := range c.Env {
 		named := regexp.MustCompile(`\b` + regexp.QuoteMeta(v.Name) + `\b`)
-		if strings.HasPrefix(v.Name, "EDS_") && !named.Match(help) {
+		if strings.HasPrefix(v.Name, "EDS_") && !part[v.Name] && !named.Match(help) {
 			errs = append(errs, fmt.Errorf("%s is no variable of eds %s", v.Name, c.Args[0]))
 		}
 	}

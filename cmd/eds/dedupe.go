@@ -29,7 +29,7 @@ func (d dedupeSetting) check(stream streamURL) error {
 	case d == "memory", d == "off", d == dedupeStream && stream != "":
 		return nil
 	case isRedis(string(d)):
-		if _, err := redis.ParseURL(string(d)); err != nil {
+		if _, err := parseRedis(string(d)); err != nil {
 			return fmt.Errorf("--dedupe %q: is no Redis URL", wslink.Harmless(string(d)))
 		}
 		return nil
@@ -49,7 +49,7 @@ func (d dedupeSetting) open(log *slog.Logger, stream streamURL) (store dedupe.St
 	case dedupeStream:
 		at, _, err = stream.parse()
 	default:
-		at.single, err = redis.ParseURL(string(d))
+		at, err = parseRedis(string(d))
 	}
 	if err != nil {
 		return nil, nil, d.check(stream)

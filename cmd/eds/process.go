@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/eventdelivery/eds-go/dedupe"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/eds/probe"
 )
 
 // process is what the Apps of one command share, and the Apps.
@@ -23,6 +25,7 @@ type process struct {
 	known     dedupe.Store // nil for none
 	letters   eds.Handler  // nil for none
 	apps      fleet
+	probed    probe.Apps // what /readyz tells of besides
 	releases  []func()
 }
 
@@ -30,7 +33,7 @@ type process struct {
 // none. Until ctx ends a person may wait for the command; then it says why it
 // is not over yet. The caller defers end.
 func begin(ctx context.Context, io stdio, logs *logFlags, flags *pipelineFlags, stream streamURL) (*process, error) {
-	p := &process{flags: flags, screen: newScreen(io.err)}
+	p := &process{flags: flags, screen: newScreen(io.err), probed: probe.Apps{}}
 	p.log = logs.logger(p.screen)
 	p.release(announce(ctx, p.log, flags.DrainTimeout))
 	if err := p.open(ctx, stream); err != nil {
@@ -89,7 +92,8 @@ func (p *process) add(l pipeline) error {
 // either ends all.
 func (p *process) run(ctx context.Context, beside ...func(context.Context) error) error {
 	defer p.screen.show(p.apps)()
-	p.health.serve(p.apps.probed())
+	maps.Copy(p.probed, p.apps.probed())
+	p.health.serve(p.probed)
 	ctx, end := context.WithCancel(ctx)
 	errs := make([]error, 1+len(beside))
 	var running sync.WaitGroup

@@ -19,8 +19,19 @@ type redisAt struct {
 	cluster  *redis.ClusterOptions
 }
 
-// parseRedis reads the query as go-redis does.
-func parseRedis(u *url.URL) (at redisAt, err error) {
+// parseRedis reads redis://[USER:PASSWORD@]HOST[:PORT][/DB], or rediss:// for
+// TLS, and the query as go-redis does.
+func parseRedis(s string) (redisAt, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return redisAt{}, err
+	}
+	return redisOf(u)
+}
+
+// redisOf tells by the query which of the three it is: master_name makes the
+// host and each addr a Sentinel, addr alone makes them nodes of a Cluster.
+func redisOf(u *url.URL) (at redisAt, err error) {
 	switch q := u.Query(); {
 	case q.Has("master_name"):
 		at.failover, err = redis.ParseFailoverURL(u.String())

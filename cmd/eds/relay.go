@@ -84,5 +84,7 @@ func (c *relayCommand) Run(ctx context.Context, io stdio, logs *logFlags) error 
 	if err != nil {
 		return err
 	}
-	return c.refused(p.run(ctx, checkStream(p.log, c.To)))
+	target := watched{to, p.log, c.To}
+	p.probed["to "+c.To.redacted()] = target
+	return c.refused(p.run(ctx, target.watch))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/eds/edstest"
+	"github.com/eventdelivery/eds-go/eds/probe"
 	"github.com/eventdelivery/eds-go/internal/redistest"
 	"github.com/eventdelivery/eds-go/transport/redisstream"
 )
@@ -158,6 +160,43 @@ func TestRelayWithoutRedis(t *testing.T) {
 	worker.stops()
 }
 
+// A relay is ready when its queue is connected and Redis takes events, and not
+// before: where it is given a wrong address, no update must go on.
+func TestRelayIsReadyWhenRedisTakesEvents(t *testing.T) {
+	redis := redistest.Start(t)
+	proxy := redistest.NewProxy(t, redis.Addr)
+	proxy.Down()
+	srv := service(t)
+	relay := start(t, relaying(srv, proxy.Addr, "--health-addr", "127.0.0.1:0"))
+	url := relay.health()
+	stream := func(ready int, state string) func(int, string) bool {
+		return func(status int, body string) bool {
+			var r probe.Report
+			return status == ready && json.Unmarshal([]byte(body), &r) == nil &&
+				r.Apps["orders"].State == "connected" && r.Apps["to redis://"+proxy.Addr+"/work"].State == state
+		}
+	}
+	relay.untilLogs("out of reach", 1)
+	relay.answers(url+"/readyz", "no Redis", stream(503, "connecting"))
+	relay.answers(url+"/livez", "life", stream(200, "connecting"))
+	proxy.Pass()
+	relay.answers(url+"/readyz", "Redis", stream(200, "connected"))
+
+	// A Redis that is full answers questions, and takes no events.
+	full := func(bytes string) {
+		if err := redis.Client().ConfigSet(t.Context(), "maxmemory", bytes).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full("1")
+	id := publish(t, srv, "T", `{}`)
+	relay.answers(url+"/readyz", "a full Redis", stream(503, "connecting"))
+	full("0")
+	ackedInTheEnd(t, srv, id)
+	relay.answers(url+"/readyz", "room", stream(200, "connected"))
+	relay.stops()
+}
+
 // ackedInTheEnd waits until the events are acknowledged. What was given back
 // comes again when its time-out is over, and one time-out is not enough: an event
 // may be given back right after it.
@@ -263,5 +302,18 @@ func TestRelayKeepsOrder(t *testing.T) {
 		if place[all[i]] < place[all[i-customers]] {
 			t.Errorf("event %d overtook event %d of the same customer", i, i-customers)
 		}
+	}
+}
+
+// A database that the server does not have is a mistake, and takes nothing.
+func TestRelayToADatabaseThatIsNotThere(t *testing.T) {
+	redis := redistest.Start(t)
+	srv := service(t)
+	all := publishMany(t, srv, 200)
+	c := start(t, relaying(srv, redis.Addr+"/work?db=99#"))
+	c.exits(1)
+	c.untilLogs("no such database", 1)
+	if got := srv.Queue("orders").Unacked(); len(got) != len(all) {
+		t.Errorf("%d of %d are unacknowledged", len(got), len(all))
 	}
 }

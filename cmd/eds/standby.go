@@ -28,7 +28,7 @@ func (f *standbyFlags) check() error {
 	if !isRedis(f.Lease) {
 		return fmt.Errorf("--lease %q: must be a URL such as redis://HOST:PORT/DB", wslink.Harmless(f.Lease))
 	}
-	if _, err := redis.ParseURL(f.Lease); err != nil {
+	if _, err := parseRedis(f.Lease); err != nil {
 		return fmt.Errorf("--lease %q: is no Redis URL", wslink.Harmless(f.Lease))
 	}
 	return nil
@@ -40,12 +40,12 @@ func (f *standbyFlags) open(log *slog.Logger, name string) (l lease.Lease, relea
 	if f.Lease == "" {
 		return nil, func() {}, nil
 	}
-	opts, err := redis.ParseURL(f.Lease)
+	at, err := parseRedis(f.Lease)
 	if err != nil {
 		return nil, nil, f.check()
 	}
 	redis.SetLogger(redisLog{log})
-	client := redisAt{single: opts}.obeying().client(0)
+	client := at.obeying().client(0)
 	held, err := redislease.New(client, name)
 	if err != nil {
 		_ = client.Close()

@@ -13,9 +13,8 @@ import (
 )
 
 // streamURL names a stream and the Redis that has it:
-// redis://[USER:PASSWORD@]HOST[:PORT]/STREAM[?db=N], or rediss:// for TLS. It
-// takes the query parameters of go-redis; master_name makes HOST and each addr
-// a Sentinel, addr alone makes them nodes of a Cluster.
+// redis://[USER:PASSWORD@]HOST[:PORT]/STREAM[?db=N], or rediss:// for TLS, with
+// the query parameters of redisOf.
 type streamURL string
 
 // shape is how a stream's URL looks.
@@ -62,7 +61,7 @@ func (s streamURL) parse() (at redisAt, stream string, err error) {
 		return at, "", fmt.Errorf("names no stream: a number could be meant as the database, which ?db=%s selects", stream)
 	}
 	u.Path, u.RawPath = "", ""
-	if at, err = parseRedis(u); err != nil {
+	if at, err = redisOf(u); err != nil {
 		return at, "", fmt.Errorf("is no URL of a Redis such as %s: the port, ?db= or an option is wrong", shape)
 	}
 	return at, stream, nil

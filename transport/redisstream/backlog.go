@@ -74,7 +74,7 @@ func Look(ctx context.Context, client redis.UniversalClient, stream string, opts
 	for _, name := range streamsOf(stream, s.partitions) {
 		b, err := look(ctx, client, name)
 		if err != nil {
-			return nil, whyNot(name, err)
+			return nil, whyNot(client, name, err)
 		}
 		all = append(all, b)
 	}
@@ -82,8 +82,8 @@ func Look(ctx context.Context, client redis.UniversalClient, stream string, opts
 }
 
 // whyNot is the error of a question about a stream.
-func whyNot(stream string, err error) error {
-	if final := judge(stream, err); final != nil {
+func whyNot(client redis.UniversalClient, stream string, err error) error {
+	if final := judge(client, stream, err); final != nil {
 		return final
 	}
 	return fmt.Errorf("redisstream: look at stream %q: %w", stream, rediscall.Discreet(err))

@@ -18,8 +18,9 @@ import (
 // Close. Its methods may be called from several goroutines.
 type Publisher struct {
 	settings
-	streams []string
-	pipes   []*pipeline // one, or one per partition
+	streams  []string
+	pipes    []*pipeline // one, or one per partition
+	standing standing
 
 	life  context.Context
 	end   context.CancelFunc
@@ -108,6 +109,7 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 		cmd := redis.NewStringCmd(background, args...)
 		err := p.pipes[i%len(p.pipes)].do(ctx, cmd)
 		if err == nil && cmd.Val() != "" {
+			p.standing.took()
 			return nil
 		}
 		if err == nil {
@@ -119,8 +121,9 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 		if last == nil || !errors.Is(err, errSilent) {
 			last = err
 		}
+		p.standing.troubled(p.streams[i], p.pipes[0].client, last, true)
 		// What too few replicas have is in the stream all the same.
-		if errors.Is(err, errReplicas) || judge(p.streams[i], err) != nil || !pause.wait(ctx) {
+		if errors.Is(err, errReplicas) || judge(p.pipes[0].client, p.streams[i], err) != nil || !pause.wait(ctx) {
 			return eds.Redeliver(fmt.Errorf("redisstream: append to stream %q: %w", p.streams[i], rediscall.Discreet(last)))
 		}
 	}

@@ -49,7 +49,7 @@ func Records(ctx context.Context, client redis.UniversalClient, stream string, o
 func records(ctx context.Context, client redis.UniversalClient, stream, key string, yield func(Record, error) bool) bool {
 	last, err := client.XRevRangeN(ctx, key, "+", "-", 1).Result()
 	if err != nil {
-		yield(Record{}, whyNot(key, err))
+		yield(Record{}, whyNot(client, key, err))
 		return false
 	}
 	if len(last) == 0 {
@@ -58,7 +58,7 @@ func records(ctx context.Context, client redis.UniversalClient, stream, key stri
 	for from := "-"; ; {
 		some, err := client.XRangeN(ctx, key, from, last[0].ID, recordsAtOnce).Result()
 		if err != nil {
-			yield(Record{}, whyNot(key, err))
+			yield(Record{}, whyNot(client, key, err))
 			return false
 		}
 		for _, m := range some {

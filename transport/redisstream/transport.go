@@ -239,7 +239,7 @@ func (t *Transport) succeeded() {
 
 // failed notes that it has not. It returns false when it never will.
 func (t *Transport) failed(stream string, err error) bool {
-	final := judge(stream, err)
+	final := judge(t.client, stream, err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed || t.final != nil {

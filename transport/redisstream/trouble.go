@@ -15,14 +15,20 @@ import (
 
 // judge returns err as what ends the tries for good, or nil when trying again
 // may help.
-func judge(stream string, err error) error {
+func judge(client redis.UniversalClient, stream string, err error) error {
+	_, single := client.(*redis.Client)
 	switch {
+	case single && redis.HasErrorPrefix(err, "MOVED"):
+		return &eds.ConfigError{Setting: "server of stream", Value: stream,
+			Reason: "is one of a Redis Cluster, which takes a client of the Cluster; a URL names two or more of its servers, with ?addr=HOST:PORT for each further one"}
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		return &eds.ConfigError{Setting: "stream", Value: stream, Reason: "the key holds something else than a stream"}
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
 		return &eds.AuthError{Code: 401, Reason: clip(err)}
 	case redis.HasErrorPrefix(err, "NOPERM"), strings.HasPrefix(text(err), "ERR The user executing the script"):
 		return &eds.AuthError{Code: 403, Reason: clip(err)}
+	case redis.HasErrorPrefix(err, "DB index is out of range"):
+		return &eds.ConfigError{Setting: "database of stream", Value: stream, Reason: "the server has no such database"}
 	case redis.HasErrorPrefix(err, "unknown command"), redis.HasErrorPrefix(err, "syntax error"):
 		return &eds.ConfigError{Setting: "server of stream", Value: stream, Reason: "must be Redis 7.0 or later: " + clip(err)}
 	}
