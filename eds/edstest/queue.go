@@ -30,7 +30,7 @@ type queue struct {
 	deliveries, redeliveries int
 
 	receipts map[string]*message
-	finished wsserver.Kept[*message]
+	finished wsserver.Recent[*message]
 }
 
 // flight is one delivery of a message; it is over when the message was

@@ -64,7 +64,7 @@ func NewServer(opts ...Option) *Server {
 		if s.queues[name] == nil {
 			s.names = append(s.names, name)
 			q := &queue{s: s, name: name, receipts: map[string]*message{}}
-			q.finished = wsserver.Kept[*message]{Limit: conf.retain, Forget: q.forget}
+			q.finished = wsserver.Recent[*message]{Limit: conf.retain, Forget: q.forget}
 			s.queues[name] = q
 		}
 	}

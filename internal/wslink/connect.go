@@ -13,8 +13,8 @@ import (
 // connect makes sure that there is a session, as often as it takes. Its error
 // is final.
 func (l *Link[S]) connect(ctx context.Context) error {
-	l.election.want(true)
-	defer l.election.want(false)
+	l.keeper.want(true)
+	defer l.keeper.want(false)
 	for {
 		if err := l.pause(ctx); err != nil {
 			return err
@@ -151,7 +151,7 @@ func (l *Link[S]) after(ctx context.Context, end Ending, key string) error {
 			level = slog.LevelDebug // the same each second
 		}
 		pause = l.standby.Next()
-		l.election.yield(pause)
+		l.keeper.yield(pause)
 		l.Log.Log(ctx, level, "eds: held by another client, standing by", append(attrs, "pause", pause)...)
 	default:
 		pause = max(l.backoff.Next(), end.RetryAfter)
@@ -183,7 +183,7 @@ func (l *Link[S]) rotated(ctx context.Context, refused string) bool {
 // refuse makes an ending final.
 func (l *Link[S]) refuse(end Ending) error {
 	l.Log.Error("eds: refused for good", l.Kind, l.Name, "error", end.Err)
-	l.election.stop(context.Background()) // others may be let in
+	l.keeper.stop(context.Background()) // others may be let in
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.final, l.lastErr = end.Err, end.Err

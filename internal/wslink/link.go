@@ -52,8 +52,8 @@ type Link[S Session] struct {
 	// Of the goroutine in Do.
 	backoff   *wsconn.Backoff
 	standby   wsconn.Standby
-	election  *election // nil without a lease
-	rekeyed   bool      // the last try was with a key that replaced a refused one
+	keeper    *leaseKeeper // nil without a lease
+	rekeyed   bool         // the last try was with a key that replaced a refused one
 	notBefore time.Time
 	watched   <-chan struct{} // of the context whose end interrupts reading
 
@@ -78,7 +78,7 @@ func New[S Session](c Config[S]) *Link[S] {
 		done:    make(chan struct{}),
 		since:   time.Now(),
 	}
-	l.election = newElection(&c.Settings, c.Package, c.Kind, c.Name, l.alive)
+	l.keeper = newLeaseKeeper(&c.Settings, c.Package, c.Kind, c.Name, l.alive)
 	return l
 }
 
@@ -109,7 +109,7 @@ func (l *Link[S]) Do(ctx context.Context, f func(S) error) error {
 	l.watch(ctx)
 	for {
 		if err := ctx.Err(); err != nil {
-			l.election.want(false)
+			l.keeper.want(false)
 			return err
 		}
 		p := l.session.Load()
@@ -132,7 +132,7 @@ func (l *Link[S]) Do(ctx context.Context, f func(S) error) error {
 			}
 			continue
 		}
-		l.election.want(true) // soon, in connect
+		l.keeper.want(true) // soon, in connect
 		if err := l.lost(ctx, p, err); err != nil {
 			return err
 		}
@@ -191,9 +191,9 @@ func (l *Link[S]) Close(ctx context.Context, finish func(S) error) error {
 		l.unwatch()
 	}
 	l.mu.Unlock()
-	defer l.election.stop(ctx)
+	defer l.keeper.stop(ctx)
 	if l.session.Load() != nil {
-		l.election.want(true) // the lease, until the connection is closed
+		l.keeper.want(true) // the lease, until the connection is closed
 	}
 	p := l.session.Swap(nil)
 	if p == nil {

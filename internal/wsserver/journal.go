@@ -16,7 +16,7 @@ type Journal[R any] struct {
 	mu      *sync.Mutex
 	see     func(R)
 	seq     int
-	kept    Kept[R]
+	kept    Recent[R]
 	waiters []*waiter[R]
 }
 
@@ -29,7 +29,7 @@ type waiter[R any] struct {
 // NewJournal returns an empty journal that keeps the newest limit records. see,
 // when not nil, is called with each of them, with mu held.
 func NewJournal[R any](host *Host, mu *sync.Mutex, limit int, see func(R)) *Journal[R] {
-	return &Journal[R]{host: host, mu: mu, see: see, kept: Kept[R]{Limit: limit}}
+	return &Journal[R]{host: host, mu: mu, see: see, kept: Recent[R]{Limit: limit}}
 }
 
 // Next returns the number, from 1, and the time of the next record. Without

@@ -8,7 +8,7 @@ import (
 func TestKeptHoldsTheNewestAndForgetsInOrder(t *testing.T) {
 	for _, limit := range []int{0, 1, 3} {
 		var forgotten []int
-		k := Kept[int]{Limit: limit, Forget: func(x int) { forgotten = append(forgotten, x) }}
+		k := Recent[int]{Limit: limit, Forget: func(x int) { forgotten = append(forgotten, x) }}
 		var added []int
 		for x := range 20 {
 			k.Add(x)

@@ -21,9 +21,9 @@ const (
 	unreachable
 )
 
-// election asks for a lease as long as the link wants a connection or has one.
+// leaseKeeper asks for a lease as long as the link wants a connection or has one.
 // Only its goroutine asks the store; it runs from the first start to stop.
-type election struct {
+type leaseKeeper struct {
 	lease     lease.Lease
 	log       *slog.Logger
 	of        []any // which link it is, for the log
@@ -35,18 +35,18 @@ type election struct {
 	wake     chan struct{} // holds one: there is a reason to look at once
 	done     chan struct{} // closed when the goroutine has ended
 
-	mu      sync.Mutex // guards what follows
-	now     view
-	until   time.Time // until when the lease may be ours
-	wanted  bool      // the link is about to dial
-	vain    time.Time // since when the lease has been held without a connection
-	yielded time.Time // until when nobody is to dial
-	rested  time.Time // until when the lease is left to others
-	blind   bool      // the store was out of reach when last asked
-	theirs  bool      // somebody else had the lease when last seen
+	mu         sync.Mutex // guards what follows
+	now        view
+	until      time.Time // until when the lease may be ours
+	wanted     bool      // the link is about to dial
+	heldSince  time.Time // since when the lease has been held without a connection
+	yieldUntil time.Time // until when nobody is to dial
+	restUntil  time.Time // until when the lease is left to others
+	blind      bool      // the store was out of reach when last asked
+	theirs     bool      // somebody else had the lease when last seen
 }
 
-// view is how the election stands.
+// view is what the keeper knows of the lease.
 type view struct {
 	stand stand
 	err   error         // says who has the lease, when it is another's
@@ -54,11 +54,11 @@ type view struct {
 	news  chan struct{} // closed when there is
 }
 
-func newElection(s *Settings, pkg, kind, name string, connected func() bool) *election {
+func newLeaseKeeper(s *Settings, pkg, kind, name string, connected func() bool) *leaseKeeper {
 	if s.Lease == nil {
 		return nil
 	}
-	return &election{
+	return &leaseKeeper{
 		lease: s.Lease, log: s.Log, of: []any{kind, name}, connected: connected,
 		errTheirs: func(holder string) error {
 			by := "another receiver"
@@ -72,25 +72,25 @@ func newElection(s *Settings, pkg, kind, name string, connected func() bool) *el
 	}
 }
 
-func (e *election) start() {
-	e.starting.Do(func() {
+func (k *leaseKeeper) start() {
+	k.starting.Do(func() {
 		ctx, end := context.WithCancel(context.Background())
-		e.mu.Lock()
-		e.end = end
-		e.mu.Unlock()
-		go e.run(ctx)
+		k.mu.Lock()
+		k.end = end
+		k.mu.Unlock()
+		go k.run(ctx)
 	})
 }
 
-// stop ends the election, and releases the lease within ctx and a call's time.
-func (e *election) stop(ctx context.Context) {
-	if e == nil {
+// stop ends the keeper, and releases the lease within ctx and a call's time.
+func (k *leaseKeeper) stop(ctx context.Context) {
+	if k == nil {
 		return
 	}
-	e.starting.Do(func() { close(e.done) }) // never begun, never to begin
-	e.mu.Lock()
-	end := e.end
-	e.mu.Unlock()
+	k.starting.Do(func() { close(k.done) }) // never begun, never to begin
+	k.mu.Lock()
+	end := k.end
+	k.mu.Unlock()
 	if end == nil {
 		return
 	}
@@ -98,64 +98,64 @@ func (e *election) stop(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lease.Renewal)
 	defer cancel()
 	select {
-	case <-e.done:
-		e.release(ctx)
+	case <-k.done:
+		k.release(ctx)
 	case <-ctx.Done(): // the store hangs; the lease ends by itself
 	}
 }
 
-func (e *election) view() view {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.now
+func (k *leaseKeeper) view() view {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.now
 }
 
 // want says whether the link is about to dial.
-func (e *election) want(yes bool) {
-	if e == nil {
+func (k *leaseKeeper) want(yes bool) {
+	if k == nil {
 		return
 	}
-	e.mu.Lock()
-	changed := e.wanted != yes
-	e.wanted = yes
+	k.mu.Lock()
+	changed := k.wanted != yes
+	k.wanted = yes
 	if changed {
-		e.now.next = time.Now()
+		k.now.next = time.Now()
 	}
-	e.mu.Unlock()
+	k.mu.Unlock()
 	if changed && yes {
-		e.look()
+		k.look()
 	}
 }
 
 // yield gives the lease up, as the service has refused its holder, in such a
 // way that nobody else runs into the same refusal before the pause is over.
 // Then one that is connected without the lease asks first.
-func (e *election) yield(pause time.Duration) {
-	if e == nil {
+func (k *leaseKeeper) yield(pause time.Duration) {
+	if k == nil {
 		return
 	}
-	e.mu.Lock()
-	holds := e.now.stand == mine
+	k.mu.Lock()
+	holds := k.now.stand == mine
 	if holds {
-		e.yielded = time.Now().Add(pause)
-		e.settle(unknown, nil)
+		k.yieldUntil = time.Now().Add(pause)
+		k.settle(unknown, nil)
 	}
-	e.mu.Unlock()
+	k.mu.Unlock()
 	if holds {
-		e.look()
+		k.look()
 	}
 }
 
-func (e *election) look() {
+func (k *leaseKeeper) look() {
 	select {
-	case e.wake <- struct{}{}:
+	case k.wake <- struct{}{}:
 	default:
 	}
 }
 
 // settle notes how it stands. The caller holds the lock.
-func (e *election) settle(s stand, err error) {
-	e.now.stand, e.now.err = s, err
-	close(e.now.news)
-	e.now.news = make(chan struct{})
+func (k *leaseKeeper) settle(s stand, err error) {
+	k.now.stand, k.now.err = s, err
+	close(k.now.news)
+	k.now.news = make(chan struct{})
 }

@@ -11,12 +11,12 @@ import (
 // turn waits until this link may dial: when it holds the lease, or when the
 // store cannot tell.
 func (l *Link[S]) turn(ctx context.Context) error {
-	if l.election == nil {
+	if l.keeper == nil {
 		return nil
 	}
-	l.election.start()
+	l.keeper.start()
 	for {
-		v := l.election.view()
+		v := l.keeper.view()
 		switch v.stand {
 		case unknown:
 		case mine, unreachable:

@@ -11,9 +11,9 @@ import (
 	"github.com/eventdelivery/eds-go/transport/lease"
 )
 
-// receiver is an election in a bubble of simulated time.
-func receiver(t *testing.T, l lease.Lease, connected bool) *election {
-	e := newElection(&Settings{Lease: l, Log: slog.New(slog.DiscardHandler)}, "wslink", "queue", "orders", func() bool { return connected })
+// receiver is a leaseKeeper in a bubble of simulated time.
+func receiver(t *testing.T, l lease.Lease, connected bool) *leaseKeeper {
+	e := newLeaseKeeper(&Settings{Lease: l, Log: slog.New(slog.DiscardHandler)}, "wslink", "queue", "orders", func() bool { return connected })
 	t.Cleanup(func() { e.stop(context.Background()) })
 	e.want(true)
 	e.start()
@@ -21,9 +21,9 @@ func receiver(t *testing.T, l lease.Lease, connected bool) *election {
 	return e
 }
 
-func (e *election) stands(t *testing.T, want stand) {
+func (k *leaseKeeper) stands(t *testing.T, want stand) {
 	t.Helper()
-	if got := e.view().stand; got != want {
+	if got := k.view().stand; got != want {
 		t.Errorf("the store says %v, want %v", got, want)
 	}
 }
@@ -101,7 +101,7 @@ func TestARefusalDuringATakeCounts(t *testing.T) {
 	})
 }
 
-// A release that the end of the election cuts off is made up for.
+// A release that the end of the keeper cuts off is made up for.
 func TestStopReleasesWhatWasNotReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store lease.Memory
