@@ -170,7 +170,7 @@ func (p *pipeline) sendOne(batch []*call) (inTime bool) {
 		answer(batch, err)
 		answer(queued, err) // they have waited as long, and would wait in vain
 	})
-	p.exec(cmds)
+	rediscall.Pipelined(background, p.client, cmds...)
 	if !settled.CompareAndSwap(false, true) {
 		return false
 	}
@@ -178,14 +178,6 @@ func (p *pipeline) sendOne(batch []*call) (inTime bool) {
 	report(health(cmds))
 	answer(batch, nil)
 	return true
-}
-
-func (p *pipeline) exec(cmds []redis.Cmder) {
-	if len(cmds) == 1 {
-		_ = p.client.Process(background, cmds[0])
-		return
-	}
-	rediscall.Pipelined(background, p.client, cmds...)
 }
 
 func answer(batch []*call, err error) {

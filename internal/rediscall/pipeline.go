@@ -13,6 +13,10 @@ import (
 // an error that go-redis (9.23, pipelineErrShouldStamp) gives to no command,
 // and a command without an error looks as if it had been carried out.
 func Pipelined(ctx context.Context, client redis.UniversalClient, cmds ...redis.Cmder) {
+	if len(cmds) == 1 {
+		_ = client.Process(ctx, cmds[0])
+		return
+	}
 	pipe := client.Pipeline()
 	err := pipe.BatchProcess(ctx, cmds...)
 	if err == nil {

@@ -130,10 +130,6 @@ func (p *pipeline) exec(batch []*call) error {
 	if p.replicas > 0 {
 		return p.execAndWait(batch)
 	}
-	if len(batch) == 1 {
-		_ = p.client.Process(background, batch[0].cmd)
-		return nil
-	}
 	rediscall.Pipelined(background, p.client, commands(batch)...)
 	return nil
 }
