@@ -18,6 +18,9 @@ import (
 //
 // An acknowledgement is not confirmed by the service, and one that is lost
 // makes the event come again: use middleware.Dedupe.
+//
+// Of a non-persistent topic nothing comes again. The service gives its messages
+// one id for all of them, so that their events have ids made here.
 type Consumer struct {
 	receiver
 	step func(*session) error // next, bound once and not for each delivery
@@ -85,6 +88,9 @@ func (c *Consumer) place(rawURL, rawTopic, subscription string, all *[]error) (u
 		if u != nil {
 			c.source = sourceOf(u, t)
 		}
+		if !t.persistent {
+			c.fleeting = newFleeting()
+		}
 		return u, "/ws/v2/consumer/" + t.path() + "/" + segment(subscription), t.String()
 	}
 
@@ -100,6 +106,7 @@ func (c *Consumer) place(rawURL, rawTopic, subscription string, all *[]error) (u
 	case set.pattern != "":
 		c.param("topicsPattern", set.pattern)
 		queue = set.pattern
+		c.fleeting = newFleeting() // it may match any topic
 	default:
 		var names []string
 		for _, raw := range append([]string{rawTopic}, set.topics...) {
@@ -111,6 +118,9 @@ func (c *Consumer) place(rawURL, rawTopic, subscription string, all *[]error) (u
 				*all = append(*all, err)
 			}
 			names = append(names, t.full())
+			if !t.persistent {
+				c.fleeting = newFleeting()
+			}
 		}
 		queue = strings.Join(names, ",")
 		c.param("topics", queue)

@@ -29,10 +29,11 @@ type Message struct {
 	Encryption []byte
 }
 
-// Mapper makes the event of a message. The event comes with ID (the message's),
-// Source, Queue, Time (the event time, else the publish time), Payload,
-// Attributes (the properties) and Attempt set from the envelope; the mapper
-// sets Type and improves on the others. With an error the message becomes a
+// Mapper makes the event of a message. The event comes with ID (the message's;
+// see Consumer for topics that are non-persistent), Source, Queue, Time (the
+// event time, else the publish time), Payload, Attributes (the properties) and
+// Attempt set from the envelope; the mapper sets Type and improves on the
+// others. With an error the message becomes a
 // Delivery whose Err is that error, marked as permanent, and whose event holds
 // what the mapper had set.
 //

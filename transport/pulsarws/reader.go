@@ -51,7 +51,8 @@ var (
 )
 
 // NewReader returns a reader of topic, which is TENANT/NAMESPACE/TOPIC with or
-// without persistent:// before it, at the service at url: wss://HOST with the
+// without persistent:// before it (in one that is non-persistent messages have
+// no place), at the service at url: wss://HOST with the
 // path and further parameters that a gateway asks for, which are kept. Of a
 // partitioned topic a reader that keeps its position reads one partition, by
 // its own name, TOPIC-partition-N. It dials nothing. What is wrong with the
@@ -73,6 +74,9 @@ func NewReader(url, topic string, opts ...ReaderOption) *Reader {
 func (r *Reader) connectTo(rawURL, rawTopic string) error {
 	var all []error
 	u, t := r.parsed(rawURL, rawTopic, &all)
+	if !t.persistent {
+		all = append(all, wslink.Wrong("topic", rawTopic, "is not persistent, so that a Reader cannot hold its place in it: use a Consumer"))
+	}
 	all = append(all, r.common()...)
 	all = append(all, r.received()...)
 	all = append(all, r.readBy()...)

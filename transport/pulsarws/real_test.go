@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/eventdelivery/eds-go/dedupe/lru"
 	"github.com/eventdelivery/eds-go/dedupe/redisstore"
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/pulsarserver"
@@ -517,6 +518,38 @@ func TestRealPulsarReaderFromLatest(t *testing.T) {
 	if st := r.Stats(); st != (pulsarws.Stats{}) {
 		t.Errorf("stats %+v", st)
 	}
+}
+
+// All messages of a non-persistent topic have one id, and are events of their
+// own all the same.
+func TestRealPulsarNonPersistent(t *testing.T) {
+	const n = 10
+	srv := pulsarserver.Shared(t)
+	topic := "non-persistent://" + srv.Topic()
+	store, err := lru.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := pulsarws.NewConsumer(srv.URL, topic, testSub, pulsarws.Logger(quiet), pulsarws.Map(func(m *pulsarws.Message, e *eds.Event) error {
+		if m.ID != "CAAQADAA" {
+			t.Errorf("id %s", m.ID)
+		}
+		e.Type = "T" // and no id of the producer's
+		return nil
+	}))
+	handled, overlap := newTally(n), make(chan struct{})
+	worker(t, tr, func(_ context.Context, e *eds.Event) error {
+		handled.saw(string(e.Payload))
+		<-overlap
+		return nil
+	}, middleware.Dedupe(store))
+	for tr.Status().State != eds.Connected {
+		time.Sleep(10 * time.Millisecond) // real time: what comes before there is a subscription is lost
+	}
+	publishAll(t, srv.URL, topic, n, 1)
+	close(overlap)
+	handled.wait(t)
+	handled.once(t)
 }
 
 // A topic that was trimmed while the reader was away, and one whose ledgers

@@ -19,10 +19,11 @@ const keptHead = 64 << 10
 // receiver is what a Consumer and a Reader have in common.
 type receiver struct {
 	settings
-	invalid error // what is wrong with the settings
-	link    *wslink.Link[*session]
-	queue   string
-	source  string
+	invalid  error // what is wrong with the settings
+	link     *wslink.Link[*session]
+	queue    string
+	source   string
+	fleeting fleeting
 
 	got     *eds.Delivery // of the goroutine in Receive
 	mapping Message       // of the goroutine in Receive, for the mapper
@@ -73,7 +74,7 @@ func (r *receiver) open(s *session) *delivered {
 		return r.malformed(s, "messageId is missing or null")
 	}
 	d := r.delivery(s)
-	d.Event.ID = e.id
+	d.Event.ID = r.fleeting.id(e.id)
 	d.Event.Payload = body
 	d.Event.Attributes = e.properties
 	if d.Event.Time = e.happened; e.happened.IsZero() {

@@ -140,6 +140,9 @@ func TestValidate(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if got := settingsOf(t, NewReader(good, "non-persistent://"+aTopic).Validate()); fmt.Sprint(got) != "[topic]" {
+		t.Errorf("reader of a topic that is not persistent: %v", got)
+	}
 
 	for _, c := range []struct {
 		url, topic string

@@ -253,8 +253,9 @@ func TestNonPersistent(t *testing.T) {
 		const name = "non-persistent://acme/events/live"
 		c := dial(t, s, "/ws/v2/consumer/non-persistent/acme/events/live/sub?subscriptionType=Shared")
 		send := func(p string) {
-			if _, err := s.Publish(name, pulsartest.Message{Payload: []byte(p)}); err != nil {
-				t.Fatal(err)
+			// All of them have the one id.
+			if id, err := s.Publish(name, pulsartest.Message{Payload: []byte(p)}); err != nil || id != "CAAQADAA" {
+				t.Fatal(id, err)
 			}
 		}
 		send("1")

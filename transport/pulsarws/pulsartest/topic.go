@@ -140,6 +140,9 @@ func (t *topic) append(msg Message, envelope []byte, conn int) (*message, error)
 	m := &message{Message: msg, t: t, entry: t.end(), at: time.Now()}
 	last := t.ledgers[len(t.ledgers)-1]
 	m.ref = messageID{ledger: last.id, entry: m.entry - last.first, partition: t.partition, batchIndex: -1}
+	if !t.persistent {
+		m.ref.ledger, m.ref.entry = 0, 0 // all messages: none lies anywhere
+	}
 	if t.s.conf.batchIDs {
 		m.ref.batchIndex, m.ref.batchSize = 0, 1
 	}
