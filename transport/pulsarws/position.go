@@ -3,6 +3,7 @@ package pulsarws
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 )
 
 // place is where a message lies, read out of its id, which is Pulsar's
@@ -96,7 +97,9 @@ func (p place) before() string {
 		p.batch--
 	} else {
 		p.entry-- // -1 is before the first of a ledger
-		p.batch, p.batchSize = -1, 0
+		// All of that entry, which may be a batch: without an index Pulsar
+		// begins with the first of the batch.
+		p.batch, p.batchSize = math.MaxInt32, 0
 	}
 	var b []byte
 	for i, v := range [...]int64{p.ledger, p.entry, p.partition, p.batch} {

@@ -3,6 +3,7 @@ package pulsarws
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 	"testing"
 )
 
@@ -74,10 +75,10 @@ func TestStep(t *testing.T) {
 
 func TestBefore(t *testing.T) {
 	for id, want := range map[string]place{
-		mid(7, 3):           {ledger: 7, entry: 2, partition: -1, batch: -1, known: true},
+		mid(7, 3):           {ledger: 7, entry: 2, partition: -1, batch: math.MaxInt32, known: true},
 		batched(7, 3, 2, 5): {ledger: 7, entry: 3, partition: -1, batch: 1, batchSize: 5, known: true},
-		batched(7, 3, 0, 5): {ledger: 7, entry: 2, partition: -1, batch: -1, known: true},
-		"CAwQABgCIAAwAQ==":  {ledger: 12, entry: -1, partition: 2, batch: -1},
+		batched(7, 3, 0, 5): {ledger: 7, entry: 2, partition: -1, batch: math.MaxInt32, known: true},
+		"CAwQABgCIAAwAQ==":  {ledger: 12, entry: -1, partition: 2, batch: math.MaxInt32},
 	} {
 		got := placeOf(placeOf(id).before())
 		if got != want || !validID(placeOf(id).before()) {

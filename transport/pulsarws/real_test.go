@@ -520,6 +520,47 @@ func TestRealPulsarReaderFromLatest(t *testing.T) {
 	}
 }
 
+// The place before the first message is behind all of the batch before it.
+func TestRealPulsarReaderFromLatestAfterABatch(t *testing.T) {
+	srv := pulsarserver.Shared(t)
+	topic, store := srv.Topic(), cursor.NewMemory()
+	batch := func() {
+		pub := publisher(t, srv.URL, topic, pulsarws.Batching(5, time.Minute))
+		var all sync.WaitGroup
+		for i := range 5 {
+			all.Go(func() {
+				if err := pub.Handle(within(t), &eds.Event{ID: strconv.Itoa(i), Type: "T"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	batch()
+	read := func() *pulsarws.Reader {
+		return pulsarws.NewReader(srv.URL, topic, pulsarws.Cursor(store, "r"), pulsarws.Logger(quiet))
+	}
+	r := read()
+	early, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if d, err := r.Receive(early); err == nil {
+		t.Fatalf("%s came before anything was published", d.Receipt)
+	}
+	batch()
+	first, err := r.Receive(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil { // saves the place before it
+		t.Fatal(err)
+	}
+	r = read()
+	defer r.Close(t.Context())
+	if d, err := r.Receive(within(t)); err != nil || d.Receipt != first.Receipt {
+		t.Errorf("Receive = %+v, %v, want %s", d, err, first.Receipt)
+	}
+}
+
 // All messages of a non-persistent topic have one id, and are events of their
 // own all the same.
 func TestRealPulsarNonPersistent(t *testing.T) {
