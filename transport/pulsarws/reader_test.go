@@ -333,30 +333,39 @@ func TestReaderPinsItsStart(t *testing.T) {
 // Pulsar begins after the position. A service that begins with it is given the
 // credit, and the event is not handed out again.
 func TestReaderDropsItsOwnPosition(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		said, store := make(chan []string, 1), cursor.NewMemory()
-		store.Save(t.Context(), "r", at(4))
-		s := newService(t, accept(func(p *peer) {
-			p.Send(message(4))
-			p.Send(message(5))
-			said <- p.Rest()
-		}))
-		r := s.reader(Cursor(store, "r"))
-		if d := must(t, r); d.Receipt != at(5) {
-			t.Errorf("%+v", d)
-		}
-		until(t, r, time.Second)
-		r.Close(t.Context())
-		if got := <-said; !slices.Equal(got, []string{ackOf(at(4))}) {
-			t.Errorf("answers %q", got)
-		}
-		if st := r.Stats(); st.Gaps+st.JumpsBack+st.Missing != 0 {
-			t.Errorf("%+v", st)
-		}
-		if !slices.Equal(s.froms(), []string{at(4)}) {
-			t.Errorf("began at %q", s.froms())
-		}
-	})
+	store := cursor.NewMemory()
+	store.Save(t.Context(), "r", at(4))
+	for name, begin := range map[string][]ReaderOption{
+		"saved":           {Cursor(store, "r")},
+		"given":           {From(After(at(4)))},
+		"given, not kept": {From(After(at(4))), Cursor(cursor.NewMemory(), "r")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				said := make(chan []string, 1)
+				s := newService(t, accept(func(p *peer) {
+					p.Send(message(4))
+					p.Send(message(5))
+					said <- p.Rest()
+				}))
+				r := s.reader(begin...)
+				if d := must(t, r); d.Receipt != at(5) {
+					t.Errorf("%+v", d)
+				}
+				until(t, r, time.Second)
+				r.Close(t.Context())
+				if got := <-said; !slices.Equal(got, []string{ackOf(at(4))}) {
+					t.Errorf("answers %q", got)
+				}
+				if st := r.Stats(); st.Gaps+st.JumpsBack+st.Missing != 0 {
+					t.Errorf("%+v", st)
+				}
+				if !slices.Equal(s.froms(), []string{at(4)}) {
+					t.Errorf("began at %q", s.froms())
+				}
+			})
+		})
+	}
 }
 
 func TestReaderCountsGapsAndJumps(t *testing.T) {

@@ -1,6 +1,7 @@
 package pulsarws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -27,9 +28,13 @@ func (r *Reader) prepare(ctx context.Context) error {
 
 // load takes up the position that was saved.
 func (r *Reader) load(ctx context.Context) error {
+	var first string // with After the place is known, as if it had been saved
+	if r.start != string(Earliest) && r.start != string(Latest) {
+		first = r.start
+	}
 	store := r.reader.store
 	if store == nil {
-		r.mark = cursor.NewMark("", nil)
+		r.mark = cursor.NewMark(first, nil)
 		return nil
 	}
 	position, err := store.Load(ctx, r.reader.name)
@@ -39,6 +44,7 @@ func (r *Reader) load(ctx context.Context) error {
 	if position != "" && !validID(position) {
 		return wslink.Wrong("Cursor", r.reader.name, "holds a position that is no message id")
 	}
+	position = cmp.Or(position, first)
 	r.saving.Lock()
 	defer r.saving.Unlock()
 	if r.link.Ended() {
