@@ -43,6 +43,12 @@ type Ending struct {
 	Alarm bool
 }
 
+// Alarm returns err with a mark: when a session ends with it, somebody should
+// know.
+func Alarm(err error) error { return alarm{err} }
+
+type alarm struct{ error }
+
 const (
 	reasonLimit = 200 // of what a service says
 	errorLimit  = 300 // of an error's text
@@ -116,12 +122,13 @@ func (l *Link[S]) Closing(line *Line, err error) Ending {
 	if ce, ok := errors.AsType[*eds.ConfigError](err); ok {
 		return Ending{Class: BadSetting, Err: ce} // of the session itself
 	}
+	_, loud := errors.AsType[alarm](err)
 	// What the connection ended with tells more than what the WebSocket
 	// made of it.
 	if cause := line.Conn.Err(); cause != nil && !errors.Is(cause, net.ErrClosed) {
 		err = cause
 	}
-	return Ending{Err: l.Safe("connection lost", err, line.Key)}
+	return Ending{Err: l.Safe("connection lost", err, line.Key), Alarm: loud}
 }
 
 func (l *Link[S]) errorOf(end Ending, what, reason string) error {

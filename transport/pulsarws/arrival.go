@@ -5,6 +5,7 @@ import "github.com/eventdelivery/eds-go/transport/cursor"
 // arrived takes note of a message, and tells whether it is to be delivered.
 func (r *Reader) arrived(s *session, d *delivered) bool {
 	id := d.Receipt
+	r.lastID = id
 	known, missing := r.mark.Arrived(id)
 	if missing > 0 {
 		n := r.counters.missing.Add(uint64(missing))

@@ -162,7 +162,12 @@ func (c *Consumer) Receive(ctx context.Context) (*eds.Delivery, error) {
 // next reads until there is a delivery, and leaves it in got.
 func (c *Consumer) next(s *session) error {
 	for {
-		if err := s.read(c.queueSize); err != nil {
+		if s.unanswerable > c.queueSize/2 {
+			// A new connection has its window whole, and what could not be
+			// answered comes again or does not.
+			return errWindowLost
+		}
+		if err := s.Read(); err != nil {
 			return err
 		}
 		d := c.open(s)
@@ -182,10 +187,12 @@ func (c *Consumer) next(s *session) error {
 	}
 }
 
+var errWindowLost = wslink.Alarm(errors.New("too many messages without a message id, which fill the window"))
+
 // Ack sends the acknowledgement, or has it sent together with others within a
 // millisecond. It returns eds.ErrReceiptLost when the connection that brought
 // the delivery is gone, and nil without sending when the delivery was settled
-// before. ctx is not looked at: a write is bounded by WriteTimeout.
+// before or has no receipt. ctx is not looked at: a write is bounded by WriteTimeout.
 func (c *Consumer) Ack(_ context.Context, d *eds.Delivery) error { return c.settle(ack, d) }
 
 // Nack has the service deliver the event again after NackDelay. It returns
@@ -198,12 +205,13 @@ func (c *Consumer) settle(how command, d *eds.Delivery) error {
 		return eds.ErrReceiptLost
 	}
 	// A second answer would widen the window for the rest of the connection.
-	if !held.answered.CompareAndSwap(false, true) {
+	if d.Receipt == "" || !held.answered.CompareAndSwap(false, true) {
 		return nil
 	}
 	if err := held.session.answer(how, d.Receipt); err != nil {
 		return c.link.Safe("cannot settle a message", err, held.session.Key)
 	}
+	held.session.Prove()
 	return nil
 }
 

@@ -78,11 +78,22 @@ func finish(t *testing.T, s *service, c client, said <-chan []string) []string {
 	return <-said
 }
 
-// skipped has every frame counted once, passed over and never answered.
+// credits are what a Reader says to n messages that have no id; a Consumer says
+// nothing.
+func credits(c client, n uint64) []string {
+	if _, ok := c.(*Consumer); ok {
+		return nil
+	}
+	return slices.Repeat([]string{ackOf("earliest")}, int(n))
+}
+
+// skipped has every frame counted once and passed over, and never answered but
+// for the credit of a Reader.
 func skipped(t *testing.T, connect maker, count func(Stats) uint64, frames ...string) {
 	t.Helper()
 	s, c, said := play(t, connect, frames...)
-	if got := finish(t, s, c, said); !slices.Equal(got, []string{ackOf(last)}) {
+	got := finish(t, s, c, said)
+	if want := append(credits(c, c.Stats().Unreadable), ackOf(last)); !slices.Equal(got, want) {
 		t.Errorf("answers: %q", got)
 	}
 	if n := count(c.Stats()); n != uint64(len(frames)) || c.Status().Skipped != n {
@@ -112,6 +123,55 @@ func malformed(t *testing.T, connect maker, reason string, frames ...string) {
 	}
 	if got := finish(t, s, c, said); !slices.Equal(got, append(want, ackOf(last))) {
 		t.Errorf("answers: %q", got)
+	}
+	if st := c.Stats(); st.Malformed != uint64(len(frames)) || c.Status().Skipped != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// nameless frames have no id: they are delivered with an error, and never
+// answered but for the credit of a Reader, for which the first one is handed
+// out again when it was given back.
+func nameless(t *testing.T, connect maker, frames ...string) {
+	t.Helper()
+	s, c, said := play(t, connect, frames...)
+	check := func(d *eds.Delivery, f string) {
+		t.Helper()
+		me, ok := errors.AsType[*MalformedError](d.Err)
+		if !ok || !eds.IsPermanent(d.Err) || d.Receipt != "" || me.Size != int64(len(f)) ||
+			d.Event.ID != "" || d.Event.Queue != aTopic || !bytes.Equal(d.Event.Payload, []byte(f)) {
+			t.Errorf("%.200s: err %v, receipt %q, id %q", f, d.Err, d.Receipt, d.Event.ID)
+		}
+	}
+	var given *eds.Delivery
+	for i, f := range frames {
+		d := must(t, c)
+		check(d, f)
+		if i == 0 {
+			given = d
+			continue
+		}
+		ackIt(t, c, d)
+		nackIt(t, c, d)
+	}
+	d := must(t, c)
+	if d.Receipt != last || s.Count() != 1 {
+		t.Errorf("%+v after %d connections", d, s.Count())
+	}
+	ackIt(t, c, d)
+	nackIt(t, c, given)
+	if r, ok := c.(*Reader); ok {
+		d := must(t, c)
+		check(d, frames[0])
+		ackIt(t, c, d)
+		if p := r.mark.Position(); p != last {
+			t.Errorf("position %q", p)
+		}
+	}
+	until(t, c, 20*time.Second)
+	c.Close(t.Context())
+	if got, want := <-said, append(credits(c, uint64(len(frames))), ackOf(last)); !slices.Equal(got, want) {
+		t.Errorf("answers: %q, want %q", got, want)
 	}
 	if st := c.Stats(); st.Malformed != uint64(len(frames)) || c.Status().Skipped != 0 {
 		t.Errorf("%+v", st)
@@ -230,10 +290,17 @@ func testOversize(t *testing.T, connect maker) {
 		t.Errorf("%v, receipt %q, %d bytes", d.Err, d.Receipt, len(d.Event.Payload))
 	}
 	ackIt(t, c, d)
-	if got := finish(t, s, c, said); !slices.Equal(got, []string{ackOf(id1), ackOf(last)}) {
+	if d := must(t, c); d.Receipt != "" || d.Err == nil || !strings.HasPrefix(late, string(d.Event.Payload)) {
+		t.Errorf("%v, receipt %q, %d bytes", d.Err, d.Receipt, len(d.Event.Payload))
+	}
+	want := []string{ackOf(id1), ackOf(last)}
+	if _, ok := c.(*Reader); ok {
+		want = []string{ackOf(id1), ackOf(id1), ackOf(last)}
+	}
+	if got := finish(t, s, c, said); !slices.Equal(got, want) {
 		t.Errorf("answers: %q", got)
 	}
-	if st := c.Stats(); st.Unusable != 1 || st.Malformed != 1 || st.Control != 1 {
+	if st := c.Stats(); st.Malformed != 2 || st.Control != 1 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -265,7 +332,7 @@ func testInvalidUTF8(t *testing.T, connect maker) {
 		with(`"payload":"","properties":{"\udc00":"a"}`),
 		with(`"payload":"","key":"\ud800"`))
 	malformed(t, connect, "base64", with(`"payload":"`+"\xff\xff\xff\xff"+`"`))
-	skipped(t, connect, func(st Stats) uint64 { return st.Unusable },
+	nameless(t, connect,
 		`{"messageId":"`+"\xff"+`","payload":""}`, `{"messageId":"CAcQ`+"\xc3\xa9"+`TAA","payload":""}`)
 	// In a member that nobody reads it does no harm.
 	delivers(t, connect, with(`"payload":"","x":"`+"\xff"+`","`+"\xff"+`":1`), func(d *eds.Delivery) bool { return d.Event.ID == id1 })
@@ -314,7 +381,7 @@ func testDoubleNames(t *testing.T, connect maker) {
 		malformed(t, connect, "more than once", with(more))
 	}
 	// Of two ids none can be trusted.
-	skipped(t, connect, func(st Stats) uint64 { return st.Unusable },
+	nameless(t, connect,
 		with(`"payload":"","messageId":"CAcQAjAA"`), with(`"payload":"","messageId":"`+id1+`"`), with(`"payload":"","m\u0065ssageId":"CAcQAjAA"`),
 		with(`"payload":"","messageId":null`), `{"payload":"","messageId":null,"messageId":"`+id1+`"}`,
 		with(`"payload":"","messageId":"CAcQAjAA","messageId":"`+id1+`"`))
@@ -326,7 +393,7 @@ func testDoubleNames(t *testing.T, connect maker) {
 	delivers(t, connect, with(`"payload":"aGk=","Payload":"","MESSAGEID":"x","TYPE":"x","EndOfTopic":true`),
 		func(d *eds.Delivery) bool { return d.Event.ID == id1 && string(d.Event.Payload) == "hi" })
 	malformed(t, connect, "payload is missing", with(`"Payload":"aGk="`))
-	skipped(t, connect, func(st Stats) uint64 { return st.Unusable }, `{"MessageId":"`+id1+`","payload":""}`)
+	nameless(t, connect, `{"MessageId":"`+id1+`","payload":""}`)
 }
 
 func testIdentities(t *testing.T, connect maker) {
@@ -336,7 +403,7 @@ func testIdentities(t *testing.T, connect maker) {
 	for _, value := range bad {
 		frames = append(frames, `{"messageId":`+value+`,"payload":"aGk="}`)
 	}
-	skipped(t, connect, func(st Stats) uint64 { return st.Unusable }, frames...)
+	nameless(t, connect, frames...)
 
 	for _, id := range []string{"AAAA", "CAcQATAA", "+/+/", "CAcQAQ==", "CAcQAjA=", strings.Repeat("AAAA", maxID/4)} {
 		s, c, said := play(t, connect, `{"messageId":"`+id+`","payload":"aGk="}`)
@@ -488,8 +555,9 @@ func testProperties(t *testing.T, connect maker) {
 	}
 }
 
-// testWindowOfUnanswerable: what cannot be answered holds a place in the
-// window for ever; before the window is full of it, a new connection is made.
+// testWindowOfUnanswerable: what cannot be answered holds a place in a
+// Consumer's window for ever; before the window is full of it, a new connection
+// is made, and somebody is told. A Reader goes on.
 func testWindowOfUnanswerable(t *testing.T, connect maker) {
 	for _, window := range []int{1, 2, 16} {
 		for _, bad := range []string{`{"payload":"aGk="}`, `nonsense`, `{"messageId":7,"payload":""}`} {
@@ -499,21 +567,61 @@ func testWindowOfUnanswerable(t *testing.T, connect maker) {
 					p.Rest()
 					return
 				}
-				for range window { // and no more, since nothing is answered
+				for range window { // and no more, unless they are answered
 					p.Send(bad)
 				}
+				for range window {
+					if p.Get() == "" {
+						return
+					}
+				}
+				p.Send(message(1))
 				p.Rest()
 			}))
-			c := connect(s, ReceiverQueueSize(window))
-			if d := must(t, c); d.Receipt != at(1) || s.Count() != 2 {
+			log := &linktest.Journal{}
+			c := connect(s, ReceiverQueueSize(window), Logger(log.Logger()))
+			connections := 2
+			if _, ok := c.(*Reader); ok {
+				connections = 1
+			}
+			d := must(t, c)
+			for ; d.Receipt == ""; d = must(t, c) {
+				ackIt(t, c, d)
+			}
+			if d.Receipt != at(1) || s.Count() != connections {
 				t.Errorf("window %d, %s: %+v after %d connections", window, bad, d, s.Count())
 			}
-			if err := c.Status().Err; err == nil || !strings.Contains(err.Error(), "window") {
-				t.Errorf("err = %v", err)
+			told := strings.Contains(log.String(), "ERROR") && strings.Contains(log.String(), "fill the window")
+			if err := c.Status().Err; (err != nil) != (connections == 2) || told != (connections == 2) {
+				t.Errorf("err = %v, log:\n%s", err, log)
 			}
 			c.Close(t.Context())
 		}
 	}
+}
+
+// A credit for what was settled long ago does not show that a connection is of
+// use: the pauses go on growing.
+func TestSettledMessagesProveNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newService(t, accept(func(p *peer) {
+			p.Send(message(1))
+			p.Send(message(2))
+			p.Get() // the credit for the second
+		}))
+		r := s.reader()
+		d := must(t, r)
+		ackIt(t, r, must(t, r)) // message 2, which comes again for as long as 1 is not settled
+		for range 40 {
+			again := must(t, r)
+			if again.Receipt != d.Receipt {
+				t.Fatalf("%+v", again)
+			}
+		}
+		if took := time.Since(d.Received); took < 5*time.Minute {
+			t.Errorf("40 connections of no use in %v", took)
+		}
+	})
 }
 
 // TestIDsAreMadeAsPulsarDoes ties the ids of these tests to those that a real

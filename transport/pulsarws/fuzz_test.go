@@ -157,8 +157,8 @@ func FuzzDelivery(f *testing.F) {
 			t.Fatalf("delivery %+v, skipped %d", d, skipped)
 		}
 		var e envelope
-		_ = e.scan(data)
-		if (d != nil) != (e.id != "" && !e.control) {
+		err := e.scan(data)
+		if (d != nil) != (!e.control && (cut > 0 || e.id != "" || err == nil && e.isMessage())) {
 			t.Fatalf("delivery %+v of the id %q, control %v", d, e.id, e.control)
 		}
 		if d == nil {

@@ -33,7 +33,8 @@ type Reader struct {
 	mark   *cursor.Mark // nil until the position was loaded
 	start  string       // where to begin as long as nothing is settled
 	from   string       // where the present connection began
-	at     place        // of the last message, or of from
+	lastID string       // that came, or from
+	at     place        // of lastID
 	behind bool         // no message came yet after the position from
 	probes probes
 
@@ -133,14 +134,19 @@ func (r *Reader) next(s *session) error {
 			r.got = &d.Delivery
 			return nil
 		}
-		if err := s.read(r.queueSize); err != nil {
+		if err := s.Read(); err != nil {
 			return err
 		}
 		d := r.open(s)
+		if s.unanswerable > 0 {
+			// A credit is one, whichever message it names.
+			s.unanswerable = 0
+			_ = s.answer(ack, r.lastID) // the next read tells
+		}
 		if d == nil {
 			continue
 		}
-		if !r.arrived(s, d) {
+		if d.Receipt != "" && !r.arrived(s, d) {
 			if err := s.answer(ack, d.Receipt); err != nil {
 				return err
 			}
@@ -177,8 +183,11 @@ func (r *Reader) Ack(_ context.Context, d *eds.Delivery) error {
 // credit lets the service send another message. When that fails the connection
 // is lost, and the next one has a window of its own.
 func credit(d *delivered) {
-	if !d.session.Over() {
-		_ = d.session.answer(ack, d.Receipt)
+	if d.Receipt == "" || d.session.Over() {
+		return // what has none was answered when it came
+	}
+	if d.session.answer(ack, d.Receipt) == nil {
+		d.session.Prove()
 	}
 }
 

@@ -36,7 +36,7 @@ type receiver struct {
 // Delivery's Tag.
 type delivered struct {
 	eds.Delivery
-	session  *session    // nil when the service awaits no answer
+	session  *session
 	answered atomic.Bool // or to be answered no more
 }
 
@@ -95,13 +95,9 @@ func (r *receiver) open(s *session) *delivered {
 	return d
 }
 
-// malformed returns a delivery that cannot be read but settled; nil when it
-// cannot be settled either.
+// malformed returns a delivery that cannot be read, and without an id not be
+// settled either.
 func (r *receiver) malformed(s *session, reason string) *delivered {
-	if s.envelope.id == "" {
-		r.skip(skipUnusable, s)
-		return nil
-	}
 	d := r.delivery(s)
 	head := s.In
 	if s.Cut > 0 {
@@ -118,6 +114,9 @@ func (r *receiver) delivery(s *session) *delivered {
 	d.Receipt, d.Received, d.Tag = s.envelope.id, s.Conn.ReadAt(), d
 	d.Event.Source, d.Event.Queue = r.source, r.queue
 	r.lastEvent.Store(d.Received.UnixNano())
+	if d.Receipt == "" {
+		s.unanswerable++
+	}
 	return d
 }
 
@@ -127,7 +126,6 @@ type Stats struct {
 	// over.
 	Unreadable uint64 // no JSON object
 	Control    uint64 // no message of the topic, such as an answer about its end
-	Unusable   uint64 // a message without an id that could be sent back
 
 	// Malformed counts deliveries with an Err.
 	Malformed uint64
@@ -152,12 +150,11 @@ type skipReason int
 const (
 	skipUnreadable skipReason = iota
 	skipControl
-	skipUnusable
 	skipReasons
 )
 
 func (r skipReason) String() string {
-	return [...]string{"unreadable", "control message", "no message id"}[r]
+	return [...]string{"unreadable", "control message"}[r]
 }
 
 // skip counts a message that is passed over. Its content is not logged.
@@ -182,7 +179,6 @@ func (r *receiver) Stats() Stats {
 	return Stats{
 		Unreadable: c.skipped[skipUnreadable].Load(),
 		Control:    c.skipped[skipControl].Load(),
-		Unusable:   c.skipped[skipUnusable].Load(),
 		Malformed:  c.malformed.Load(),
 		Gaps:       c.gaps.Load(),
 		Missing:    c.missing.Load(),

@@ -20,7 +20,7 @@ func (r *Reader) prepare(ctx context.Context) error {
 	if r.from == "" {
 		r.from = r.start
 	}
-	r.at = placeOf(r.from)
+	r.at, r.lastID = placeOf(r.from), r.from
 	r.behind = r.at.known
 	r.probes.prepare(&r.from)
 	return nil

@@ -1,7 +1,6 @@
 package pulsarws
 
 import (
-	"errors"
 	"strconv"
 	"sync"
 
@@ -17,7 +16,7 @@ type session struct {
 
 	// Of the goroutine in Receive.
 	envelope     envelope
-	unanswerable int   // messages that hold a place in the window for ever
+	unanswerable int   // messages to which there is no answer, for want of an id
 	useless      error // why a connection is of no use that was only made to see whether it can be
 
 	writing sync.Mutex // guards what follows
@@ -37,18 +36,6 @@ func (s *session) ping() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	return s.Conn.WritePing()
-}
-
-var errWindowLost = errors.New("too many messages without a message id, which fill the window")
-
-// read takes the next message up.
-func (s *session) read(window int) error {
-	if s.unanswerable > window/2 {
-		// A new connection has its window whole, and what could not be read
-		// comes again or does not.
-		return errWindowLost
-	}
-	return s.Read()
 }
 
 // command is what a client may tell the service about a message.
@@ -79,9 +66,6 @@ func (s *session) answer(c command, id string) error {
 	// with the next write call.
 	if err == nil {
 		err = s.Conn.Push()
-	}
-	if err == nil {
-		s.Prove()
 	}
 	return err
 }
