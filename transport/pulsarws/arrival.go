@@ -1,10 +1,24 @@
 package pulsarws
 
-import "github.com/eventdelivery/eds-go/transport/cursor"
+import (
+	"github.com/eventdelivery/eds-go/internal/wslink"
+	"github.com/eventdelivery/eds-go/transport/cursor"
+)
 
-// arrived takes note of a message, and tells whether it is to be delivered.
-func (r *Reader) arrived(s *session, d *delivered) bool {
+// arrived takes note of a message, and tells whether it is to be delivered. Its
+// error is final.
+func (r *Reader) arrived(s *session, d *delivered) (bool, error) {
 	id := d.Receipt
+	next := placeOf(id)
+	if r.whole && next.known && next.partition >= 0 {
+		err := wslink.Wrong("topic", r.queue, "has partitions, so that a Reader cannot go on after it was interrupted: "+
+			"read each one by its own name, which ends in -partition-N, or use a Consumer")
+		if r.saver != nil {
+			return false, err
+		}
+		r.Log.Error("eds: this Reader will end with its connection", "topic", r.queue, "error", err)
+		r.whole = false
+	}
 	r.lastID = id
 	known, missing := r.mark.Arrived(id)
 	if missing > 0 {
@@ -12,9 +26,8 @@ func (r *Reader) arrived(s *session, d *delivered) bool {
 		r.Log.Error("eds: messages that were not settled are gone from the topic", "topic", r.queue, "missing", missing, "count", n)
 	}
 	if known == cursor.Settled && id == r.from {
-		return false // the service counts the start in
+		return false, nil // the service counts the start in
 	}
-	next := placeOf(id)
 	if r.start == string(Latest) && next.known {
 		r.pin(next.before())
 	}
@@ -31,7 +44,7 @@ func (r *Reader) arrived(s *session, d *delivered) bool {
 		}
 	}
 	r.at, r.behind = next, false
-	return known != cursor.Settled
+	return known != cursor.Settled, nil
 }
 
 func (r *Reader) noteGap(id string) {

@@ -67,8 +67,8 @@ func placeOf(id string) place {
 // came next.
 func (p place) step(q place) step {
 	switch {
-	case !p.known || !q.known:
-		return onward
+	case !p.known || !q.known, p.partition != q.partition:
+		return onward // the one says nothing of the other
 	case q.ledger < p.ledger,
 		q.ledger == p.ledger && q.entry < p.entry,
 		q.ledger == p.ledger && q.entry == p.entry && q.batch <= p.batch:

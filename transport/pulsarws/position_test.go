@@ -16,6 +16,14 @@ func batched(ledger, entry, index, size uint64) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
+// inPartition is the id of a message in a partition.
+func inPartition(partition, ledger, entry uint64) string {
+	b := binary.AppendUvarint([]byte{1 << 3}, ledger)
+	b = binary.AppendUvarint(append(b, 2<<3), entry)
+	b = binary.AppendUvarint(append(b, 3<<3), partition)
+	return base64.StdEncoding.EncodeToString(append(b, 6<<3, 0))
+}
+
 func TestPlaceOf(t *testing.T) {
 	for id, want := range map[string]place{
 		// As a real Pulsar 4.0 was seen to write them, and as its documentation
@@ -63,6 +71,9 @@ func TestStep(t *testing.T) {
 		{batched(7, 1, 2, 3), batched(7, 2, 0, 3), onward},
 		{batched(7, 1, 2, 3), mid(7, 2), onward},
 		{mid(7, 1), batched(7, 2, 0, 3), onward},
+		{inPartition(0, 7, 1), inPartition(0, 7, 3), gap},
+		{inPartition(0, 7, 1), inPartition(1, 7, 3), onward}, // of which nothing is known
+		{inPartition(0, 7, 1), inPartition(1, 7, 0), onward},
 		{"earliest", mid(7, 3), onward},
 		{"latest", mid(7, 3), onward},
 		{mid(7, 3), "AAAA", onward},

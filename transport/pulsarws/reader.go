@@ -36,6 +36,7 @@ type Reader struct {
 	lastID string       // that came, or from
 	at     place        // of lastID
 	behind bool         // no message came yet after the position from
+	whole  bool         // nothing says that the topic has partitions, or is one
 	probes probes
 
 	again  redeliveries
@@ -87,7 +88,7 @@ func (r *Reader) connectTo(rawURL, rawTopic string) error {
 	// Pulsar 4.0.8 delivers nothing to a reader with a queue of 1 that begins
 	// after a message.
 	r.param("receiverQueueSize", strconv.Itoa(max(r.queueSize, 2)))
-	r.queue, r.start = t.String(), string(r.reader.start)
+	r.queue, r.start, r.whole = t.String(), string(r.reader.start), !t.isPartition()
 	r.source = sourceOf(u, t)
 	if r.reader.name == "" {
 		r.reader.name = t.full()
@@ -146,11 +147,17 @@ func (r *Reader) next(s *session) error {
 		if d == nil {
 			continue
 		}
-		if d.Receipt != "" && !r.arrived(s, d) {
-			if err := s.answer(ack, d.Receipt); err != nil {
+		if d.Receipt != "" {
+			fresh, err := r.arrived(s, d)
+			if err == nil && !fresh {
+				err = s.answer(ack, d.Receipt)
+			}
+			if err != nil {
 				return err
 			}
-			continue
+			if !fresh {
+				continue
+			}
 		}
 		r.got = &d.Delivery
 		return nil

@@ -450,6 +450,56 @@ func TestReaderNoticesATrimmedLedger(t *testing.T) {
 	})
 }
 
+// Of a partitioned topic as a whole a reader can keep no place. It says so at
+// the first message, and ends there where the place was to be kept; a single
+// partition is a topic like any other.
+func TestReaderOfAPartitionedTopic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStandIn(t)
+		if err := s.topic().SetPartitions(3); err != nil {
+			t.Fatal(err)
+		}
+		for round := range 4 {
+			s.publish(slices.Repeat([]string{fmt.Sprint("m", round)}, 3)...)
+		}
+		store, log := &dying{Store: cursor.NewMemory()}, &linktest.Journal{}
+		r := s.reader(Logger(log.Logger()))
+		for range 12 {
+			ackIt(t, r, must(t, r))
+		}
+		if st := r.Stats(); st != (Stats{}) {
+			t.Errorf("%+v", st)
+		}
+		if n := strings.Count(log.String(), "has partitions"); n != 1 || !strings.Contains(log.String(), "ERROR") {
+			t.Errorf("said %d times:\n%s", n, log)
+		}
+		r.Close(t.Context())
+
+		for _, from := range []Start{Earliest, Latest} {
+			r = s.reader(Cursor(store, "r"), From(from))
+			time.AfterFunc(time.Second, func() { s.Publish(aTopic, pulsartest.Message{}) }) // for Latest
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			_, err := r.Receive(ctx)
+			cancel()
+			if ce, ok := errors.AsType[*eds.ConfigError](err); !ok || ce.Setting != "topic" {
+				t.Errorf("Receive = %v", err)
+			}
+			r.Close(t.Context())
+		}
+		if store.saves != 0 {
+			t.Error("a place was saved")
+		}
+
+		log = &linktest.Journal{}
+		r = NewReader(s.URL(), aTopic+"-partition-1", From(Earliest), Cursor(store, ""), DialContext(s.DialContext), Logger(log.Logger()))
+		s.closed(r)
+		expect(t, take(t, r, 4), "m0", "m1", "m2", "m3")
+		if strings.Contains(log.String(), "ERROR") {
+			t.Errorf("%s", log)
+		}
+	})
+}
+
 // A new ledger is no gap.
 func TestReaderCrossesLedgers(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package pulsarws
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -82,6 +83,17 @@ func (t topic) domain() string {
 func (t topic) String() string { return t.tenant + "/" + t.namespace + "/" + t.name }
 
 func (t topic) full() string { return t.domain() + "://" + t.String() }
+
+// isPartition tells whether the topic is a partition of another one.
+func (t topic) isPartition() bool {
+	const infix = "-partition-"
+	i := strings.LastIndex(t.name, infix)
+	if i < 0 {
+		return false
+	}
+	_, err := strconv.ParseUint(t.name[i+len(infix):], 10, 31)
+	return err == nil
+}
 
 // path returns the topic as a part of a URL's path.
 func (t topic) path() string {

@@ -254,3 +254,14 @@ func TestAddressOf8x8(t *testing.T) {
 		t.Error(address)
 	}
 }
+
+func TestIsPartition(t *testing.T) {
+	for name, want := range map[string]bool{
+		"orders": false, "orders-partition-0": true, "orders-partition-12": true, "a-partition-1-partition-2": true,
+		"orders-partition-": false, "orders-partition-x": false, "orders-partition-1-": false, "partition-1": false, "orders-partition--1": false,
+	} {
+		if got := (topic{name: name}).isPartition(); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
