@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/eventdelivery/eds-go/eds"
+	"github.com/eventdelivery/eds-go/internal/tracecontext"
 	"github.com/eventdelivery/eds-go/internal/wslink"
 	"github.com/go-json-experiment/json"
 )
@@ -76,16 +77,17 @@ type outgoing struct {
 
 // Handle publishes the event and returns once the service has stored it. What
 // the event is goes into the properties ce_id, ce_type, ce_source and ce_time,
-// beside its attributes: MapProperties reads them. When the connection is lost
-// before the service has confirmed, the event is sent again on the next, so
-// that it may be there twice, with the same ce_id.
+// beside its attributes, in which the trace context of ctx travels along:
+// MapProperties reads them. When the connection is lost before the service has
+// confirmed, the event is sent again on the next, so that it may be there
+// twice, with the same ce_id.
 //
 // Its error is permanent (eds.IsPermanent) when the event cannot be published
 // as it is, an *eds.AuthError or *eds.ConfigError when the service refused the
 // publisher for good, and ctx's error when time was up before the service had
 // answered: the event may then have been published or not.
 func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
-	m := outgoing{Payload: e.Payload, Properties: propertiesOf(e)}
+	m := outgoing{Payload: e.Payload, Properties: propertiesOf(ctx, e)}
 	if m.Payload == nil {
 		m.Payload = []byte{}
 	}
@@ -110,8 +112,8 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 
 var errSendTimeout = errors.New("the service has not confirmed the message in time")
 
-func propertiesOf(e *eds.Event) map[string]string {
-	all := maps.Clone(e.Attributes)
+func propertiesOf(ctx context.Context, e *eds.Event) map[string]string {
+	all := maps.Clone(tracecontext.Carried(ctx, e.Attributes))
 	if all == nil {
 		all = make(map[string]string, 4)
 	}

@@ -19,6 +19,9 @@ import (
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/linktest"
 	"github.com/eventdelivery/eds-go/transport/pulsarws/pulsartest"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 func (s *service) publisher(opts ...PublisherOption) *Publisher {
@@ -121,6 +124,33 @@ func TestPublishedMessage(t *testing.T) {
 			if e.Attributes["é"] != m.Properties["é"] {
 				t.Errorf("%+v", m.Properties)
 			}
+		}
+	})
+}
+
+func TestTraceContextTravelsAlong(t *testing.T) {
+	before := otel.GetTextMapPropagator()
+	t.Cleanup(func() { otel.SetTextMapPropagator(before) })
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	bubble(t, func(t *testing.T) {
+		s := newStandIn(t)
+		p, err := Publish(s.URL(), aTopic, DialContext(s.DialContext), Logger(quietly))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close(t.Context())
+		e := anEvent("e")
+		e.Attributes = map[string]string{"traceparent": "00-of-the-receiver-01", "tenant": "7"}
+		span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+		if err := p.Handle(trace.ContextWithSpanContext(t.Context(), span), e); err != nil {
+			t.Fatal(err)
+		}
+		got := must(t, s.consumer()).Event.Attributes
+		if got["traceparent"] != "00-01000000000000000000000000000000-0200000000000000-01" || got["tenant"] != "7" {
+			t.Errorf("attributes %v", got)
+		}
+		if e.Attributes["traceparent"] != "00-of-the-receiver-01" {
+			t.Error("the event of the receiver was changed")
 		}
 	})
 }
