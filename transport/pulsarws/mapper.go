@@ -20,8 +20,8 @@ const (
 // extension "partitioning".
 const attrKey = "partitionkey"
 
-// Key returns the partition key of an event that MapProperties has made, for
-// eds.OrderBy: a Key_Shared subscription gives the messages of a key to one
+// Key returns the partition key of an event, whatever Mapper it went through,
+// for eds.OrderBy: a Key_Shared subscription gives the messages of a key to one
 // consumer, and that one must not handle them side by side either.
 func Key(e *eds.Event) string { return e.Attributes[attrKey] }
 
@@ -29,16 +29,9 @@ func Key(e *eds.Event) string { return e.Attributes[attrKey] }
 // they are: ce_id, ce_type, ce_source and ce_time, as Publish writes them. A
 // message without a type is of the type "type" or "eventType", by the
 // property of that name, else of the type of its topic, by name: so that
-// app.Handle("acme/billing/invoices", fn) gets whatever that topic brings. The
-// message's key becomes the attribute partitionkey; see Key.
+// app.Handle("acme/billing/invoices", fn) gets whatever that topic brings.
 func MapProperties(m *Message, e *eds.Event) error {
 	p := m.Properties
-	if m.Key != "" {
-		if e.Attributes == nil {
-			e.Attributes = make(map[string]string, 1)
-		}
-		e.Attributes[attrKey] = m.Key
-	}
 	e.Type = e.Queue
 	for _, name := range [...]string{propType, "type", "eventType"} {
 		if v := p[name]; v != "" {

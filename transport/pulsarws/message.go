@@ -13,7 +13,8 @@ type Message struct {
 	ID string
 	// Payload is decoded from base64; empty when the producer sent none.
 	Payload []byte
-	// Properties are the producer's; nil when there are none.
+	// Properties are the producer's, and the Key as partitionkey; nil when
+	// there are none. They are the Attributes of the event.
 	Properties map[string]string
 	// PublishTime is when the service took the message from its producer, and
 	// EventTime what the producer says; each zero when it is missing or cannot
@@ -31,9 +32,9 @@ type Message struct {
 
 // Mapper makes the event of a message. The event comes with ID (the message's;
 // see Consumer for topics that are non-persistent), Source, Queue, Time (the
-// event time, else the publish time), Payload, Attributes (the properties) and
-// Attempt set from the envelope; the mapper sets Type and improves on the
-// others. With an error the message becomes a
+// event time, else the publish time), Payload, Attributes (the properties, and
+// the key for the function Key) and Attempt set from the envelope; the mapper
+// sets Type and improves on the others. With an error the message becomes a
 // Delivery whose Err is that error, marked as permanent, and whose event holds
 // what the mapper had set.
 //

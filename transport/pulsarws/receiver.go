@@ -76,6 +76,12 @@ func (r *receiver) open(s *session) *delivered {
 	d := r.delivery(s)
 	d.Event.ID = r.fleeting.id(e.id)
 	d.Event.Payload = body
+	if e.key != "" {
+		if e.properties == nil {
+			e.properties = make(map[string]string, 1)
+		}
+		e.properties[attrKey] = e.key
+	}
 	d.Event.Attributes = e.properties
 	if d.Event.Time = e.happened; e.happened.IsZero() {
 		d.Event.Time = e.published

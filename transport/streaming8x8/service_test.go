@@ -108,6 +108,26 @@ func TestConsumerToHandlers(t *testing.T) {
 	}
 }
 
+// The mapper knows nothing of keys, and loses none: a Key_Shared consumer keeps
+// their order by pulsarws.Key.
+func TestKeyStays(t *testing.T) {
+	srv := pulsartest.NewTestServer(t, pulsartest.APIKey("eght_1"))
+	for _, key := range []string{"int-1", ""} {
+		if _, err := srv.Publish(topic, pulsartest.Message{Payload: []byte(`{"Interaction":{"event":"InteractionCreated"}}`), Key: key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader := streaming8x8.NewReader(srv.URL(), "acme", streaming8x8.AllEvents, pulsarws.From(pulsarws.Earliest),
+		streaming8x8.APIKey("eght_1"), pulsarws.DialContext(srv.DialContext), pulsarws.Logger(quiet))
+	defer reader.Close(t.Context())
+	for _, key := range []string{"int-1", ""} {
+		d, err := reader.Receive(t.Context())
+		if err != nil || pulsarws.Key(&d.Event) != key || d.Event.Type != "InteractionCreated" {
+			t.Errorf("key %q: %+v, %v", key, d, err)
+		}
+	}
+}
+
 // The pages disagree on whether control messages come by themselves, and on the
 // type of endOfTopic. None of them is an event, and none may be acknowledged:
 // the service would take that for a credit.
