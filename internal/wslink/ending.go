@@ -4,10 +4,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"html"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -90,7 +93,11 @@ func (l *Link[S]) refusal(resp *http.Response, err error, key string) Ending {
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, 1024))
 		resp.Body.Close()
 	}
-	reason := Spoken(string(body), key)
+	reason := string(body)
+	if mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType == "text/html" {
+		reason = titleOf(reason)
+	}
+	reason = Spoken(reason, key)
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable:
 		end.RetryAfter = wsconn.RetryAfter(resp.Header.Get("Retry-After"), time.Now())
@@ -106,6 +113,16 @@ func (l *Link[S]) refusal(resp *http.Response, err error, key string) Ending {
 	end.Err = l.errorOf(end, fmt.Sprintf("the service answered %d", resp.StatusCode), reason)
 	return end
 }
+
+// titleOf returns the title of an HTML page, or all of it when it has none.
+func titleOf(page string) string {
+	if m := title.FindStringSubmatch(page); m != nil {
+		return html.UnescapeString(m[1])
+	}
+	return page
+}
+
+var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
 // Closing judges the end of an established connection.
 func (l *Link[S]) Closing(line *Line, err error) Ending {

@@ -84,8 +84,10 @@ type outgoing struct {
 //
 // Its error is permanent (eds.IsPermanent) when the event cannot be published
 // as it is, an *eds.AuthError or *eds.ConfigError when the service refused the
-// publisher for good, and ctx's error when time was up before the service had
-// answered: the event may then have been published or not.
+// publisher for good. When time was up before the service had answered it is
+// ctx's error, or context.DeadlineExceeded after SendTimeout, with what kept
+// the publisher from being connected, if that was it: the event may have been
+// published or not.
 func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 	m := outgoing{Payload: e.Payload, Properties: propertiesOf(ctx, e)}
 	if m.Payload == nil {
@@ -110,7 +112,7 @@ func (p *Publisher) Handle(ctx context.Context, e *eds.Event) error {
 	}
 }
 
-var errSendTimeout = errors.New("the service has not confirmed the message in time")
+var errSendTimeout = fmt.Errorf("the service has not confirmed the message in time: %w", context.DeadlineExceeded)
 
 func propertiesOf(ctx context.Context, e *eds.Event) map[string]string {
 	all := maps.Clone(tracecontext.Carried(ctx, e.Attributes))
@@ -147,7 +149,11 @@ func (p *Publisher) connection(ctx context.Context) (*producer, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("pulsarws: not connected: %w", context.Cause(ctx))
+			err := fmt.Errorf("pulsarws: not connected: %w", context.Cause(ctx))
+			if last := p.link.Status().Err; last != nil {
+				err = fmt.Errorf("%w; last: %w", err, last)
+			}
+			return nil, err
 		}
 	}
 }
