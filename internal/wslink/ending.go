@@ -44,6 +44,8 @@ type Ending struct {
 	RetryAfter time.Duration
 	// Alarm says that somebody should know.
 	Alarm bool
+	// Note is what Judge adds to the error.
+	Note string
 }
 
 // Alarm returns err with a mark: when a session ends with it, somebody should
@@ -149,6 +151,9 @@ func (l *Link[S]) Closing(line *Line, err error) Ending {
 }
 
 func (l *Link[S]) errorOf(end Ending, what, reason string) error {
+	if end.Note != "" {
+		what += ", " + end.Note
+	}
 	switch end.Class {
 	case BadKey:
 		return &eds.AuthError{Code: end.Status + int(end.Code), Reason: reason}

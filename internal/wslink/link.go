@@ -32,7 +32,7 @@ type Config[S Session] struct {
 	// Open makes the session of a new connection.
 	Open func(*Line) S
 	// Judge says what an ending means that has a Status or a Code; it may
-	// set the alarm and the least pause too.
+	// set the alarm, the least pause and the note too.
 	Judge func(*Ending) Class
 	// Left is told when a session has ended.
 	Left func(S)

@@ -75,7 +75,7 @@ func (c *Consumer) connectTo(rawURL, rawTopic, subscription string) error {
 	c.queue = queue
 	config := config[*session](&c.settings, u, c.endpoint(u, path), "subscription", queue+"/"+subscription)
 	config.Open = c.begin
-	config.Judge = func(end *wslink.Ending) wslink.Class { return judge(end, c.link.Status().Connects > 0) }
+	config.Judge = c.judge
 	c.link = wslink.New(config)
 	return nil
 }
@@ -126,6 +126,18 @@ func (c *Consumer) place(rawURL, rawTopic, subscription string, all *[]error) (u
 		c.param("topics", queue)
 	}
 	return u, "/ws/v3/consumer/" + segment(subscription), queue
+}
+
+// judge says what an ending means.
+func (c *Consumer) judge(end *wslink.Ending) wslink.Class {
+	class := judge(end, c.link.Status().Connects > 0)
+	if k := c.consumer.kind; class == wslink.Held && (k == Shared || k == KeyShared) {
+		// Nobody holds what all may share: to stand by would be in vain.
+		end.Alarm = true
+		end.Note = "since the subscription is not of the type " + string(k) + ", or has as many consumers as it may have"
+		return wslink.Transient
+	}
+	return class
 }
 
 // begin makes a session, and asks for the first messages where the service

@@ -75,7 +75,8 @@ func CryptoFailureAction(action string) ReceiverOption {
 
 // Subscribe sets the type of the subscription; Exclusive unless set. It is
 // fixed as long as any consumer is connected: with another type the service
-// answers 409.
+// answers 409, which is tried again, and of Shared and KeyShared logged as an
+// error.
 func Subscribe(t SubscriptionType) ConsumerOption {
 	return consumerOption(func(s *settings) { s.consumer.kind = t })
 }

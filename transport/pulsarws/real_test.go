@@ -392,7 +392,7 @@ func TestRealPulsarRefuses(t *testing.T) {
 	t.Run("consumer of no topic", final(pulsarws.NewConsumer(srv.URL, closed+"/none", "s", log), "404"))
 	t.Run("consumer of a wrong parameter", final(pulsarws.NewConsumer(srv.URL+"?subscriptionMode=Neither", topic, "s", log), "400"))
 	t.Run("consumer of a taken subscription", transient(pulsarws.NewConsumer(srv.URL, topic, "taken", log), eds.Standby, "409"))
-	t.Run("consumer of another type", transient(pulsarws.NewConsumer(srv.URL, topic, "taken", log, pulsarws.Subscribe(pulsarws.Shared)), eds.Standby, "409"))
+	t.Run("consumer of another type", transient(pulsarws.NewConsumer(srv.URL, topic, "taken", log, pulsarws.Subscribe(pulsarws.Shared), backoff), eds.Connecting, "409, since the subscription is not of the type Shared"))
 	t.Run("reader of no topic", transient(pulsarws.NewReader(srv.URL, closed+"/none", log, backoff), eds.Connecting, "500"))
 	t.Run("reader from no position", func(t *testing.T) {
 		// Base64, and no message id: the broker says 500, as to anything.

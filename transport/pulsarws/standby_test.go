@@ -2,6 +2,7 @@ package pulsarws
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/faults"
+	"github.com/eventdelivery/eds-go/internal/linktest"
 	"github.com/eventdelivery/eds-go/transport/lease"
 )
 
@@ -66,6 +68,29 @@ func TestStandbyTriesEachSecond(t *testing.T) {
 			t.Errorf("took over after %v", took)
 		}
 	})
+}
+
+// What all may share is held by nobody. That a consumer is refused has another
+// reason, which somebody must see to; then it goes on.
+func TestASharedSubscriptionIsNotHeld(t *testing.T) {
+	for _, kind := range []SubscriptionType{Shared, KeyShared} {
+		bubble(t, func(t *testing.T) {
+			s, log := newStandIn(t), &linktest.Journal{}
+			leave := receiving(t, s.consumer())
+			other := s.consumer(Subscribe(kind), Logger(log.Logger()))
+			until(t, other, 10*time.Minute)
+			st := other.Status()
+			if st.State != eds.Connecting || st.Err == nil || !strings.Contains(st.Err.Error(), "409") || !strings.Contains(st.Err.Error(), string(kind)) {
+				t.Errorf("%+v", st)
+			}
+			if !strings.Contains(log.String(), "ERROR") || strings.Contains(log.String(), "standing by") {
+				t.Errorf("%s", log)
+			}
+			leave()
+			s.publish("m0")
+			expect(t, take(t, other, 1), "m0")
+		})
+	}
 }
 
 func TestALeaseIsForOneConsumer(t *testing.T) {
