@@ -125,17 +125,43 @@ func (c *tally) once(t testing.TB) {
 	}
 }
 
+// Of 10,000 events a twentieth is published twice, and each of the workers
+// loses its connection twice, with as much in work and on its way as there is
+// then: what comes again over that, mostly to other workers, is a duplicate.
+// All told by one Redis, each event is handled once.
 func TestRealPulsarSharedOverFourWorkers(t *testing.T) {
-	const n, workers = 10_000, 4
+	const n, twice, workers = 10_000, 500, 4
 	srv, store := pulsarserver.Shared(t), redistest.Start(t)
 	topic := srv.Topic()
 	srv.CreateTopic(topic)
 	srv.Subscribe(topic, testSub, "earliest")
 	handled := newTally(n)
+	var again struct {
+		sync.Mutex
+		published, redelivered int
+	}
+	// duplicates is outside of Dedupe and counts what that found.
+	duplicates := func(next eds.Handler) eds.Handler {
+		return func(ctx context.Context, e *eds.Event) error {
+			err := next(ctx, e)
+			if i, _ := strconv.Atoi(e.ID); errors.Is(err, eds.ErrDuplicate) {
+				again.Lock()
+				defer again.Unlock()
+				if i < twice {
+					again.published++
+				} else {
+					again.redelivered++
+				}
+			}
+			return err
+		}
+	}
 	var share [workers]struct {
 		sync.Mutex
-		n int
+		n    int
+		line line
 	}
+	var consumers [workers]*pulsarws.Consumer
 	var stops []func()
 	for w := range workers {
 		client := redis.NewClient(&redis.Options{Addr: store.Addr})
@@ -144,18 +170,25 @@ func TestRealPulsarSharedOverFourWorkers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stops = append(stops, worker(t,
-			pulsarws.NewConsumer(srv.URL, topic, testSub, pulsarws.Subscribe(pulsarws.Shared), pulsarws.Logger(quiet)),
+		consumers[w] = pulsarws.NewConsumer(srv.URL, topic, testSub, pulsarws.Subscribe(pulsarws.Shared), pulsarws.Logger(quiet),
+			pulsarws.DialContext(share[w].line.dial), pulsarws.Backoff(10*time.Millisecond, 100*time.Millisecond))
+		stops = append(stops, worker(t, consumers[w],
 			func(_ context.Context, e *eds.Event) error {
 				handled.saw(e.ID)
-				share[w].Lock()
-				defer share[w].Unlock()
-				share[w].n++
+				mine := &share[w]
+				mine.Lock()
+				defer mine.Unlock()
+				mine.n++
+				if mine.n == n/workers/8 || mine.n == n/workers/4 {
+					mine.line.cut()
+				}
 				return nil
-			}, middleware.Dedupe(shared)))
+			}, duplicates, middleware.Dedupe(shared)))
 	}
 	publishAll(t, srv.URL, topic, n, 64)
+	publishAll(t, srv.URL, topic, twice, 64)
 	handled.wait(t)
+	noBacklog(t, srv, topic)
 	for _, stop := range stops {
 		stop()
 	}
@@ -164,8 +197,15 @@ func TestRealPulsarSharedOverFourWorkers(t *testing.T) {
 		if share[w].n < n/workers/4 {
 			t.Errorf("worker %d handled %d of %d", w, share[w].n, n)
 		}
+		if made := consumers[w].Status().Connects; made < 3 {
+			t.Errorf("worker %d made %d connections, with two that were cut", w, made)
+		}
 	}
-	noBacklog(t, srv, topic)
+	if again.published == 0 || again.redelivered == 0 {
+		t.Errorf("nothing was proven: of what was published twice %d were duplicates, of what came again over a cut %d",
+			again.published, again.redelivered)
+	}
+	t.Logf("duplicates: %d of what was published twice, %d of what came again over a cut", again.published, again.redelivered)
 }
 
 // noBacklog waits until the broker knows that all is acknowledged.
