@@ -1,0 +1,168 @@
+package pulsarws_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/eventdelivery/eds-go/transport/cursor"
+	"github.com/eventdelivery/eds-go/transport/pulsarws"
+)
+
+var batchParities = []parity{
+	{name: "batch_over_small_windows", check: func(t *testing.T, p *place) {
+		topic := p.mixed()
+		for i, opts := range [][]pulsarws.ConsumerOption{
+			{pulsarws.ReceiverQueueSize(1)},
+			{pulsarws.ReceiverQueueSize(3)},
+			{pulsarws.ReceiverQueueSize(3), pulsarws.PullMode(), pulsarws.Subscribe(pulsarws.Shared)},
+			{pulsarws.ReceiverQueueSize(7), pulsarws.Subscribe(pulsarws.KeyShared)},
+		} {
+			sub := fmt.Sprint("sub", i)
+			connect := func() *pulsarws.Consumer {
+				return pulsarws.NewConsumer(p.url, topic, sub, append(opts, pulsarws.FromEarliest(),
+					pulsarws.DialContext(p.dial), pulsarws.Logger(quiet))...)
+			}
+			c := connect()
+			p.receiveAll(c, series(1, 33)...)
+			p.receiveNothing(c)
+			p.end(c)
+			c = connect()
+			p.receiveNothing(c)
+			p.end(c)
+		}
+	}},
+	{name: "reader_resumes_within_a_batch", check: func(t *testing.T, p *place) {
+		topic := p.mixed()
+		for _, window := range []int{1, 3, 7} {
+			store := cursor.NewMemory()
+			for next := 1; next <= 33; next += 4 {
+				r := pulsarws.NewReader(p.url, topic, pulsarws.From(pulsarws.Earliest), pulsarws.Cursor(store, "r"),
+					pulsarws.ReceiverQueueSize(window), pulsarws.DialContext(p.dial), pulsarws.Logger(quiet))
+				for i := next; i <= min(next+3, 33); i++ {
+					d := p.receive(r, fmt.Sprint(i))[0]
+					if err := r.Ack(t.Context(), d); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if st := r.Stats(); st != (pulsarws.Stats{}) {
+					t.Errorf("window %d, from %d: %+v", window, next, st)
+				}
+				p.end(r)
+			}
+		}
+	}},
+	{name: "start_of_a_reader_within_a_batch", check: func(t *testing.T, p *place) {
+		topic := p.topic()
+		ids := p.putBatch(topic, "1", "2", "3")
+		ids = append(ids, p.put(topic, "4")...)
+		for i, id := range ids {
+			r := p.open(reader(topic, "messageId", id))
+			r.take(series(i+2, 4)...)
+			r.silent()
+			r.close()
+		}
+	}},
+	{name: "batch_comes_again_as_a_whole", check: func(t *testing.T, p *place) {
+		for _, kind := range []string{"Exclusive", "Shared"} {
+			topic := p.topic()
+			p.putBatch(topic, "1", "2", "3")
+			p.put(topic, "4")
+			path := consumer(topic, "sub", "subscriptionType", kind, "negativeAckRedeliveryDelay", "500")
+			c := p.open(path)
+			got := c.take("1", "2", "3", "4")
+			c.ack(got[0])
+			c.ack(got[3])
+			c.silent()
+			c.close()
+			c = p.open(path)
+			got = c.take("1", "2", "3")
+			c.silent()
+			// Acknowledged messages of it come, too.
+			c.ack(got[0])
+			c.nack(got[1])
+			got = c.take("1", "2", "3")
+			for _, f := range got {
+				if counts := kind == "Shared"; counts != (f.RedeliveryCount == 1) {
+					t.Errorf("%s: count %d", kind, f.RedeliveryCount)
+				}
+				c.ack(f)
+			}
+			c.silent()
+			c.close()
+			p.open(path).silent()
+		}
+	}},
+	{name: "batch_goes_to_one_consumer", check: func(t *testing.T, p *place) {
+		topic := p.topic()
+		path := consumer(topic, "sub", "subscriptionType", "Shared")
+		wires := []*wire{p.open(path), p.open(path)}
+		for i := range 4 {
+			p.putBatch(topic, fmt.Sprint(i, "a"), fmt.Sprint(i, "b"), fmt.Sprint(i, "c"))
+		}
+		seen := 0
+		for _, w := range wires {
+			w.silentAfter(func(all []frame) {
+				seen += len(all)
+				for i := 0; i+2 < len(all); i += 3 {
+					batch := all[i : i+3]
+					for j, f := range batch {
+						if got, want := string(f.Payload), string(batch[0].Payload[:1])+string("abc"[j]); got != want {
+							t.Errorf("got %s, want %s", got, want)
+						}
+					}
+				}
+				if len(all)%3 != 0 {
+					t.Errorf("%d messages of batches of three", len(all))
+				}
+			})
+		}
+		if seen != 12 {
+			t.Errorf("%d of 12 messages came", seen)
+		}
+	}},
+	{name: "ack_of_a_batch_over_another_connection", check: func(t *testing.T, p *place) {
+		topic := p.topic()
+		p.putBatch(topic, "1", "2")
+		path := consumer(topic, "sub", "subscriptionType", "Shared")
+		a := p.open(path)
+		got := a.take("1", "2")
+		b := p.open(path)
+		for _, f := range got {
+			b.ack(f)
+		}
+		b.silent()
+		a.close()
+		b.take("1", "2") // lost without a word
+	}},
+}
+
+// mixed makes a topic of 33 messages: 1 to 10 and 11 to 20 are batches, 21 to
+// 23 are not, 24 to 33 are one.
+func (p *place) mixed() string {
+	topic := p.topic()
+	p.putBatch(topic, series(1, 10)...)
+	p.putBatch(topic, series(11, 20)...)
+	p.put(topic, series(21, 23)...)
+	p.putBatch(topic, series(24, 33)...)
+	return topic
+}
+
+// silentAfter hands over all that comes until there is nothing for a moment.
+func (w *wire) silentAfter(f func(all []frame)) {
+	w.t.Helper()
+	var all []frame
+	for {
+		select {
+		case got, ok := <-w.got:
+			if !ok {
+				w.t.Fatalf("the connection ended: %v", w.over)
+			}
+			all = append(all, got)
+			continue
+		case <-time.After(moment):
+		}
+		f(all)
+		return
+	}
+}
