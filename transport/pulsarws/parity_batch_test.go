@@ -1,6 +1,8 @@
 package pulsarws_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
@@ -62,6 +64,8 @@ var batchParities = []parity{
 			r.silent()
 			r.close()
 		}
+		// An id that does not say where in the batch is before all of it.
+		p.open(reader(topic, "messageId", entryOf(t, ids[1]))).take(series(1, 4)...)
 	}},
 	{name: "batch_comes_again_as_a_whole", check: func(t *testing.T, p *place) {
 		for _, kind := range []string{"Exclusive", "Shared"} {
@@ -135,6 +139,22 @@ var batchParities = []parity{
 		a.close()
 		b.take("1", "2") // lost without a word
 	}},
+}
+
+// entryOf cuts from a message id (Pulsar's MessageIdData, in base64) what comes
+// after the ledger and the entry.
+func entryOf(t *testing.T, id string) string {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := 0
+	for range 2 {
+		_, n := binary.Uvarint(b[end+1:])
+		end += 1 + n
+	}
+	return base64.StdEncoding.EncodeToString(b[:end])
 }
 
 // mixed makes a topic of 33 messages: 1 to 10 and 11 to 20 are batches, 21 to

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/transport/pulsarws"
 )
@@ -200,27 +202,47 @@ var redeliveryParities = []parity{
 		b.take("1")
 	}},
 	{name: "answers_over_another_connection", check: func(t *testing.T, p *place) {
-		for _, parts := range []int{0, 2} {
-			topic := p.fresh()
-			if parts == 0 {
-				p.create(topic)
-			} else {
-				p.partition(topic, parts)
-			}
+		one, another, parted := p.topic(), p.topic(), p.fresh()
+		p.partition(parted, 2)
+		for _, topic := range []string{one, parted} {
 			p.putKeyed(topic, "k", "1", "2")
-			path := consumer(topic, "sub", "subscriptionType", "Shared")
+		}
+		for i, c := range []struct {
+			path func(sub string, params ...string) string
+			want []string // what is left of 1 and 2 when 1 was acknowledged so
+		}{
+			{func(sub string, params ...string) string { return consumer(one, sub, params...) }, []string{"2"}},
+			{func(sub string, params ...string) string { return several(sub, one, params...) }, []string{"2"}},
+			// Of several topics or partitions it is lost without a word.
+			{func(sub string, params ...string) string { return consumer(parted, sub, params...) }, []string{"1", "2"}},
+			{func(sub string, params ...string) string { return several(sub, one+","+another, params...) }, []string{"1", "2"}},
+		} {
+			path := c.path(fmt.Sprint("sub", i), "subscriptionType", "Shared")
 			a := p.open(path)
 			got := a.take("1", "2")
 			b := p.open(path)
 			b.ack(got[0])
 			b.silent() // so that it is there before a leaves
 			a.close()
-			want := []string{"2"} // it worked
-			if parts > 0 {
-				want = []string{"1", "2"} // it was lost without a word
-			}
-			b.takeAll(want...)
+			b.takeAll(c.want...)
 			b.silent()
+		}
+	}},
+	{name: "nack_over_another_connection", check: func(t *testing.T, p *place) {
+		one, another := p.topic(), p.topic()
+		id := p.put(one, "1")[0]
+		for _, path := range []string{consumer(one, "a", "subscriptionType", "Shared"), several("b", one, "subscriptionType", "Shared")} {
+			p.open(path).take("1")
+			b := p.open(path)
+			b.send(nackText(id)) // of which b knows nothing
+			b.silent()
+		}
+		b := p.open(several("c", one+","+another, "receiverQueueSize", "1"))
+		b.take("1")
+		b.ack(frame{MessageID: id})
+		b.send(nackText(id))
+		if code := b.ended(); code != websocket.StatusInternalError {
+			t.Errorf("ended with %d", code)
 		}
 	}},
 }

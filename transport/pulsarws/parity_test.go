@@ -127,6 +127,11 @@ func consumer(topic, sub string, params ...string) string {
 	return "/ws/v2/consumer/persistent/" + topic + "/" + sub + "?" + query(append(params, "subscriptionInitialPosition", "Earliest"))
 }
 
+// several is the path of a consumer of several topics, over the endpoint v3.
+func several(sub, topics string, params ...string) string {
+	return "/ws/v3/consumer/" + sub + "?" + query(append(params, "topics", topics, "subscriptionInitialPosition", "Earliest"))
+}
+
 func reader(topic string, params ...string) string {
 	return "/ws/v2/reader/persistent/" + topic + "?" + query(params)
 }
@@ -209,7 +214,7 @@ func (p *place) open(path string) *wire {
 	return w
 }
 
-// refused returns the status with which a path is refused.
+// refused returns the status with which a path is refused; 101 when it is not.
 func (p *place) refused(path string) int {
 	p.t.Helper()
 	w, status := p.try(path)

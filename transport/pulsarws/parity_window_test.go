@@ -100,7 +100,7 @@ var windowParities = []parity{
 		r.send(`{}`)
 		r.silent()
 	}},
-	{name: "reader_with_a_window_of_1_that_begins_after_a_message", check: func(t *testing.T, p *place) {
+	{name: "reader_with_a_window_of_1_that_begins_behind_a_message", check: func(t *testing.T, p *place) {
 		topic := p.topic()
 		ids := p.put(topic, "1", "2", "3")
 		r := p.open(reader(topic, "messageId", ids[0], "receiverQueueSize", "2"))
@@ -109,6 +109,16 @@ var windowParities = []parity{
 		r.silent()
 		r.send(`{}`)
 		r.silent()
+		last := p.open(reader(topic, "messageId", ids[2], "receiverQueueSize", "1"))
+		p.put(topic, "4")
+		last.silent()
+		// Within a batch it gets something.
+		batched := p.topic()
+		ids = p.putBatch(batched, "1", "2", "3")
+		r = p.open(reader(batched, "messageId", ids[0], "receiverQueueSize", "1"))
+		r.take("2")
+		r.send(`{}`)
+		r.take("3")
 	}},
 	{name: "permits", check: func(t *testing.T, p *place) {
 		topic := p.topic()
@@ -142,13 +152,15 @@ var windowParities = []parity{
 		id := p.put(topic, "1")[0]
 		part := p.put(parted, "1")[0]
 		for path, want := range map[string]int{
-			consumer(topic, "s", "maxRedeliverCount", "0"):                                    http.StatusBadRequest,
-			consumer(topic, "s", "deadLetterTopic", topic+"-dead"):                            http.StatusBadRequest,
-			consumer(topic, "s", "subscriptionType", "shared"):                                http.StatusBadRequest,
-			consumer(topic, "s", "ackTimeoutMillis", "999"):                                   http.StatusBadRequest,
-			consumer(topic, "s", "receiverQueueSize", "-1"):                                   http.StatusBadRequest,
-			consumer(parted, "s", "receiverQueueSize", "0"):                                   http.StatusInternalServerError,
-			"/ws/v3/consumer/s?" + query([]string{"topics", topic, "receiverQueueSize", "0"}): http.StatusInternalServerError,
+			consumer(topic, "s", "maxRedeliverCount", "0"):           http.StatusBadRequest,
+			consumer(topic, "s", "deadLetterTopic", topic+"-dead"):   http.StatusBadRequest,
+			consumer(topic, "s", "subscriptionType", "shared"):       http.StatusBadRequest,
+			consumer(topic, "s", "ackTimeoutMillis", "999"):          http.StatusBadRequest,
+			consumer(topic, "s", "receiverQueueSize", "-1"):          http.StatusBadRequest,
+			consumer(parted, "s", "receiverQueueSize", "0"):          http.StatusInternalServerError,
+			several("s", topic+","+parted, "receiverQueueSize", "0"): http.StatusInternalServerError,
+			several("s", parted, "receiverQueueSize", "0"):           http.StatusInternalServerError,
+			several("s", topic+","+topic, "receiverQueueSize", "0"):  http.StatusSwitchingProtocols, // it is one topic
 			"/ws/v3/consumer/s": http.StatusInternalServerError,
 			reader(parted, "messageId", "earliest", "receiverQueueSize", "0"): http.StatusInternalServerError,
 			reader(parted, "messageId", part):                                 http.StatusInternalServerError,

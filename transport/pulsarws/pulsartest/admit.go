@@ -40,7 +40,7 @@ func (s *Server) admitConsumer(c *session, q url.Values) *refusal {
 		leaves = append(leaves, t.leaves()...)
 	}
 	c.split = c.multi
-	c.multi = c.multi || c.target.multi
+	c.multi = c.multi || len(names) > 1 || c.params.pattern != nil
 	if c.multi && c.params.queue == 0 {
 		return broken(failed("Receiver queue size needs to be greater than 0 for Topics Consumer"))
 	}
@@ -141,9 +141,16 @@ func (s *Server) admitReader(c *session, q url.Values) *refusal {
 	c.target.subscription = fmt.Sprintf("reader-%010x", s.named)
 	c.max = max(c.params.queue, 1)
 	for _, leaf := range t.leaves() {
+		c.after = id
 		sub := leaf.subscribe(c.target.subscription, leaf.startOf(c.params.start, id))
 		sub.durable = false
-		c.members = append(c.members, sub.join(c, Exclusive, c.params.queue))
+		permits := c.params.queue
+		if entry, ok := leaf.entryOf(id); ok && permits == 1 && leaf.at(entry) != nil && !leaf.ofBatch(entry) {
+			// The message that it begins behind comes to the inner reader, which
+			// drops it and never gets its only permit back.
+			permits = 0
+		}
+		c.members = append(c.members, sub.join(c, Exclusive, permits))
 		sub.dispatch()
 	}
 	return nil
@@ -157,6 +164,10 @@ func (t *topic) startOf(start string, id messageID) int64 {
 		return t.base
 	case start == "latest":
 		return t.end()
+	}
+	// What is left of a batch; all of it when the id does not say where in it.
+	if entry, ok := t.entryOf(id); ok && t.ofBatch(entry) && id.batchIndex < t.at(entry).size()-1 {
+		return entry
 	}
 	return max(t.behind(id), t.base)
 }
@@ -175,7 +186,7 @@ func (s *Server) admitProducer(c *session, q url.Values) *refusal {
 	if refused := s.authorize(c.target.topic); refused != nil {
 		return refused
 	}
-	name, refused := producerParams(q)
+	name, batches, refused := producerParams(q)
 	if refused != nil {
 		return refused
 	}
@@ -196,7 +207,7 @@ func (s *Server) admitProducer(c *session, q url.Values) *refusal {
 	}
 	s.number(c)
 	c.params.name = name
-	c.produces = t
+	c.produces, c.pile = t, batches
 	t.producers[name] = c
 	return nil
 }

@@ -17,7 +17,7 @@ func (c *session) answer(cmd command) {
 	var entry int64
 	known := true
 	if hit {
-		sub, entry = d.h.by.sub, d.h.m.entry
+		sub, entry = d.h.by.sub, d.m.entry
 	} else {
 		if cmd.id == nil {
 			c.throw(`Cannot invoke "String.getBytes(java.nio.charset.Charset)" because "src" is null`)
@@ -32,7 +32,7 @@ func (c *session) answer(cmd command) {
 			c.unreadable(err.Error())
 			return
 		}
-		if cmd.kind == Nack && c.target.multi && !c.split {
+		if cmd.kind == Nack && c.multi && !c.split {
 			c.throw("Cannot invoke negativeAcknowledge on a message id without a topic")
 			return
 		}
@@ -47,6 +47,9 @@ func (c *session) answer(cmd command) {
 			}
 			c.nacks.add(c, due{at: time.Now().Add(c.params.nackDelay), sub: sub, entry: entry}, c.params.nackDelay)
 		}
+	} else if hit && d.h.left > 1 && !c.unsubscribed {
+		d.h.left-- // the batch is acknowledged with the last of its messages
+		note.Op = OpAckPart
 	} else {
 		note.Op = c.ack(sub, entry, known, hit)
 	}
@@ -68,7 +71,7 @@ func (c *session) ack(sub *subscription, entry int64, known, hit bool) Op {
 	switch {
 	case !known || c.unsubscribed:
 		return OpAckUnknown
-	case !hit && c.multi:
+	case !hit && (c.multi || sub.t.ofBatch(entry)):
 		return OpAckRefused
 	case !sub.t.persistent:
 		return OpAck

@@ -196,6 +196,6 @@ func (c *session) unsubscribe() {
 		m.sub.stop()
 		delete(m.sub.t.subs, m.sub.name)
 	}
-	c.queue = wsserver.FIFO[*hold]{}
+	c.queue = wsserver.FIFO[piece]{}
 	c.s.record(c.note(Record{Op: OpUnsubscribe}))
 }

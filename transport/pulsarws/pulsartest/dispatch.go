@@ -106,7 +106,9 @@ func (sub *subscription) read() *message {
 
 // give hands m to a member.
 func (sub *subscription) give(m *message, to *member, l *lane) {
-	h := &hold{m: m, by: to, lane: l, queued: true, count: sub.counts[m.entry]}
+	n := m.size()
+	_, again := sub.given[m.entry]
+	h := &hold{m: m, by: to, lane: l, queued: n, again: again, left: n, count: sub.counts[m.entry]}
 	if sub.t.persistent {
 		sub.held[m.entry] = h
 	}
@@ -114,6 +116,6 @@ func (sub *subscription) give(m *message, to *member, l *lane) {
 		l.out++
 		l.owner = to
 	}
-	to.permits--
+	to.permits -= n // a batch goes as a whole
 	to.c.take(h)
 }

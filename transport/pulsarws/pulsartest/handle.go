@@ -99,8 +99,10 @@ func (t *Topic) Messages() []Published {
 	defer t.s.mu.Unlock()
 	var all []Published
 	for _, leaf := range t.s.leaves(t.name) {
-		for _, m := range leaf.log {
-			all = append(all, Published{Message: m.Message.clone(), ID: m.id, PublishTime: m.at})
+		for _, entry := range leaf.log {
+			for _, m := range entry.each() {
+				all = append(all, Published{Message: m.Message.clone(), ID: m.id, PublishTime: m.at})
+			}
 		}
 	}
 	return all
@@ -134,7 +136,8 @@ func (t *Topic) Subscriptions() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Backlog is how many messages the subscription has not acknowledged.
+// Backlog is how many messages the subscription has not acknowledged, of which
+// a batch counts as one.
 func (t *Topic) Backlog(subscription string) int {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
@@ -154,7 +157,9 @@ func (t *Topic) Unacked(subscription string) []string {
 		}
 		for entry := max(sub.done, leaf.base); entry < leaf.end(); entry++ {
 			if !sub.isAcked(entry) {
-				ids = append(ids, leaf.at(entry).id)
+				for _, m := range leaf.at(entry).each() {
+					ids = append(ids, m.id)
+				}
 			}
 		}
 	}

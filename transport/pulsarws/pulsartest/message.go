@@ -46,9 +46,10 @@ type message struct {
 	ref      messageID
 	id       string // the text of ref
 	at       time.Time
-	head     []byte // of the envelope, before the redeliveryCount
-	tail     []byte // of the envelope, after it
-	handmade bool   // head is the whole envelope
+	head     []byte     // of the envelope, before the redeliveryCount
+	tail     []byte     // of the envelope, after it
+	parts    []*message // of a batch, of which all have this entry; nil for a message of its own
+	handmade bool       // head is the whole envelope
 }
 
 // timeLayout is ISO 8601 with an offset, and with as many digits of the

@@ -176,8 +176,9 @@ func readerParams(q url.Values) (params, *refusal) {
 	return p, nil
 }
 
-// producerParams checks the query of a producer and returns its name.
-func producerParams(q url.Values) (name string, refused *refusal) {
+// producerParams checks the query of a producer and returns its name, and how
+// it makes batches.
+func producerParams(q url.Values) (name string, batches pile, refused *refusal) {
 	keep := func(r *refusal) {
 		if refused == nil {
 			refused = r
@@ -201,5 +202,10 @@ func producerParams(q url.Values) (name string, refused *refusal) {
 		keep(r)
 	}
 	name, _ = first(q, "producerName")
-	return name, refused
+	enabled, _ := first(q, "batchingEnabled")
+	batches.on = strings.EqualFold(enabled, "true")
+	batches.most, _ = integer(q, "batchingMaxMessages", 1000, -1<<31)
+	delay, _ := integer(q, "batchingMaxPublishDelay", 1, -1<<31)
+	batches.delay = time.Duration(delay) * time.Millisecond
+	return name, batches, refused
 }

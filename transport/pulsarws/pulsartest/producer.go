@@ -64,13 +64,23 @@ func (c *session) send(req request) {
 		c.refuseSend(errPayload, err.Error(), req.Context)
 		return
 	}
-	m, err := c.produces.route(msg.Key).append(msg, nil, c.n)
+	to := c.produces.route(msg.Key)
+	if c.pile.on && msg.DeliverAt.IsZero() {
+		c.heap(to, msg, req.Context)
+		return
+	}
+	m, err := to.append(msg, nil, c.n)
+	c.sent(m, err, req.Context)
+}
+
+// sent replies to a message.
+func (c *session) sent(m *message, err error, context *string) {
 	if err != nil {
-		c.refuseSend(errUnknown, err.Error(), req.Context)
+		c.refuseSend(errUnknown, err.Error(), context)
 		return
 	}
 	b := append([]byte(`{"result":"ok","messageId":"`), m.id...)
-	c.reply(withContext(append(b, '"'), req.Context))
+	c.reply(withContext(append(b, '"'), context))
 }
 
 var errNullProperty = errors.New("Need Non-Null value for key")

@@ -32,13 +32,16 @@ const (
 	OpRedeliver Op = "redeliver"
 	// OpAck: an acknowledgement took a message off its subscription.
 	OpAck Op = "ack"
+	// OpAckPart: an acknowledgement of a message of a batch, others of which are
+	// not acknowledged. Only the one that completes the batch is an OpAck.
+	OpAckPart Op = "ack-part"
 	// OpAckDuplicate: an acknowledgement of what is acknowledged already.
 	OpAckDuplicate Op = "ack-duplicate"
 	// OpAckUnknown: an acknowledgement of an id that is none of the topic's.
 	OpAckUnknown Op = "ack-unknown"
 	// OpAckRefused: an acknowledgement without effect because the service no
 	// longer knows the id, and the consumer is of a partitioned topic or of
-	// several topics.
+	// several topics, or the message is one of a batch.
 	OpAckRefused Op = "ack-refused"
 	// OpNack: a negative acknowledgement.
 	OpNack Op = "nack"

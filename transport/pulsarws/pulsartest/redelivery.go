@@ -11,7 +11,7 @@ import (
 
 // delivery is what the proxy remembers under the text of an id.
 type delivery struct {
-	h  *hold
+	piece
 	at time.Time
 }
 
@@ -122,7 +122,18 @@ const (
 // deadLetter moves a message to the dead-letter topic. False when that topic
 // takes none.
 func (s *Server) deadLetter(c *session, h *hold) bool {
-	m := h.m
+	for _, m := range h.m.each() {
+		if !s.letter(c, m) {
+			return false
+		}
+	}
+	h.by.sub.ack(h.m.entry)
+	s.record(c.note(Record{Op: OpDeadLetter, Topic: h.m.t.name, MessageID: h.m.id, Count: h.count, Detail: c.params.deadLetter}))
+	return true
+}
+
+// letter puts a copy of a message into the dead-letter topic.
+func (s *Server) letter(c *session, m *message) bool {
 	letter := m.Message
 	letter.DeliverAt = time.Time{}
 	letter.Properties = maps.Clone(m.Properties)
@@ -141,10 +152,6 @@ func (s *Server) deadLetter(c *session, h *hold) bool {
 	if m.handmade {
 		envelope = bytes.ReplaceAll(m.head, []byte(m.id), []byte(Placeholder))
 	}
-	if _, err := s.open(c.params.deadLetter, true).route(m.Key).append(letter, envelope, c.n); err != nil {
-		return false
-	}
-	h.by.sub.ack(m.entry)
-	s.record(c.note(Record{Op: OpDeadLetter, Topic: m.t.name, MessageID: m.id, Count: h.count, Detail: c.params.deadLetter}))
-	return true
+	_, err := s.open(c.params.deadLetter, true).route(m.Key).append(letter, envelope, c.n)
+	return err == nil
 }

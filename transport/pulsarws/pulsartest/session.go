@@ -29,12 +29,14 @@ type session struct {
 	pinging *time.Timer
 
 	produces *topic // of a producer
+	pile     pile   // of a producer that makes batches
 
 	members      []*member
 	multi        bool // several topics or partitions are behind it
 	split        bool // partitions are
 	unsubscribed bool
-	read         bool // of a reader: it was sent something
+	read         bool      // of a reader: it was sent something
+	after        messageID // of a reader: the message that it begins behind
 	window
 	delivered map[string]delivery // by the id's text
 	nacks     dues
@@ -129,7 +131,7 @@ func (c *session) Release(end wsserver.End) {
 		delete(c.produces.producers, c.params.name)
 	}
 	c.leave()
-	c.out, c.queue, c.delivered = nil, wsserver.FIFO[*hold]{}, nil
+	c.out, c.queue, c.delivered = nil, wsserver.FIFO[piece]{}, nil
 	delete(s.sessions, c)
 	op := OpDisconnect
 	if c.began.IsZero() {

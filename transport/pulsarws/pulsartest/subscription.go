@@ -53,13 +53,15 @@ type member struct {
 	starved []*lane
 }
 
-// hold is a message in the hands of a member.
+// hold is a message, or a batch of them, in the hands of a member.
 type hold struct {
 	m        *message
 	by       *member
 	count    int   // redeliveries before this
 	lane     *lane // of Key_Shared
-	queued   bool  // it waits in the proxy
+	queued   int   // how many of its messages wait in the proxy
+	again    bool  // it was delivered before
+	left     int   // how many of its messages are not acknowledged
 	gone     bool  // the proxy was told to forget it
 	answered bool  // the client acknowledged it, negatively or not
 }
@@ -121,9 +123,7 @@ func (sub *subscription) takeBack(m *member) (n int) {
 		sub.release(entry, h)
 		h.gone = true
 		sub.back.add(entry)
-		if h.queued {
-			m.permits++
-		}
+		m.permits += h.queued
 		n++
 	}
 	return n

@@ -137,12 +137,7 @@ func (t *topic) append(msg Message, envelope []byte, conn int) (*message, error)
 	if t.terminated {
 		return nil, fmt.Errorf("pulsartest: %s: %w", t.name, errTerminated)
 	}
-	m := &message{Message: msg, t: t, entry: t.end(), at: time.Now()}
-	last := t.ledgers[len(t.ledgers)-1]
-	m.ref = messageID{ledger: last.id, entry: m.entry - last.first, partition: t.partition, batchIndex: -1}
-	if !t.persistent {
-		m.ref.ledger, m.ref.entry = 0, 0 // all messages: none lies anywhere
-	}
+	m := t.message(msg)
 	if t.s.conf.batchIDs {
 		m.ref.batchIndex, m.ref.batchSize = 0, 1
 	}
@@ -153,9 +148,26 @@ func (t *topic) append(msg Message, envelope []byte, conn int) (*message, error)
 		m.handmade = true
 		m.head = []byte(strings.ReplaceAll(string(envelope), Placeholder, m.id))
 	}
-	t.log = append(t.log, m)
 	t.byID[m.id] = m
 	t.s.record(Record{Op: OpPublish, Conn: conn, Topic: t.name, MessageID: m.id})
+	t.enter(m)
+	return m, nil
+}
+
+// message makes the message that is to be entered next.
+func (t *topic) message(msg Message) *message {
+	m := &message{Message: msg, t: t, entry: t.end(), at: time.Now()}
+	last := t.ledgers[len(t.ledgers)-1]
+	m.ref = messageID{ledger: last.id, entry: m.entry - last.first, partition: t.partition, batchIndex: -1}
+	if !t.persistent {
+		m.ref.ledger, m.ref.entry = 0, 0 // all messages: none lies anywhere
+	}
+	return m
+}
+
+// enter puts a message, or a batch, at the end of the log and hands it out.
+func (t *topic) enter(m *message) {
+	t.log = append(t.log, m)
 	for _, sub := range t.subs {
 		sub.dispatch()
 		if !t.persistent {
@@ -166,7 +178,6 @@ func (t *topic) append(msg Message, envelope []byte, conn int) (*message, error)
 		t.trim(t.end())
 	}
 	t.retain()
-	return m, nil
 }
 
 // trim drops the messages before an entry. The caller holds mu.
@@ -178,6 +189,9 @@ func (t *topic) trim(to int64) {
 	n := to - t.base
 	for _, m := range t.log[:n] {
 		delete(t.byID, m.id)
+		for _, part := range m.parts {
+			delete(t.byID, part.id)
+		}
 	}
 	clear(t.log[:n])
 	t.log = t.log[n:]

@@ -13,7 +13,7 @@ type window struct {
 	max     int // of push mode; 0 in pull mode
 	pending int // deliveries that are not answered; in pull mode permits, downwards
 	asks    int // how often the inner consumer is being asked for a message
-	queue   wsserver.FIFO[*hold]
+	queue   wsserver.FIFO[piece]
 }
 
 // credit is what an answer to a delivery gives back.
@@ -59,9 +59,20 @@ func (c *session) refill() {
 	}
 }
 
-// take puts a message into the inner consumer's queue.
+// take puts a message, or those of a batch, into the inner consumer's queue.
 func (c *session) take(h *hold) {
-	c.queue.Push(h)
+	if h.m.parts == nil {
+		c.queue.Push(piece{h, h.m})
+	}
+	for _, part := range h.m.parts {
+		if c.after.hides(part.ref) {
+			h.queued--
+			h.left--
+			h.by.permits++
+			continue
+		}
+		c.queue.Push(piece{h, part})
+	}
 	if c.asks > 0 {
 		c.Poke()
 	}
@@ -77,7 +88,7 @@ func (c *session) deliver(buf []byte, now time.Time) ([]byte, *wsserver.Breakage
 		}
 	}()
 	for c.asks > 0 && len(buf) < wsserver.BatchBytes {
-		h, ok := c.queue.Pop()
+		next, ok := c.queue.Pop()
 		if !ok {
 			before := c.queue.Len()
 			c.refill()
@@ -87,30 +98,33 @@ func (c *session) deliver(buf []byte, now time.Time) ([]byte, *wsserver.Breakage
 			continue
 		}
 		taken++
+		h, m := next.h, next.m
 		if h.gone {
 			continue
 		}
-		h.queued = false
+		h.queued--
 		h.by.permits++
-		sub, m := h.by.sub, h.m
+		sub := h.by.sub
 		if m.NullPayload {
 			c.asks-- // and nobody asks again
 			c.s.record(c.note(Record{Op: OpStuck, Topic: m.t.name, MessageID: m.id}))
 			continue
 		}
 		op := OpDeliver
-		if _, again := sub.given[m.entry]; again {
+		if h.again {
 			op = OpRedeliver
 		}
 		if c.target.end == readerEnd {
 			c.read = true
-			sub.ack(m.entry) // the inner reader has, as soon as it was asked
+			if h.queued == 0 {
+				sub.ack(m.entry) // the inner reader has, as soon as it was asked
+			}
 		} else if m.t.persistent {
 			sub.given[m.entry] = struct{}{}
-			c.delivered[m.id] = delivery{h, now}
+			c.delivered[m.id] = delivery{next, now}
 			c.overdue.add(c, due{at: now.Add(c.params.ackTimeout), sub: sub, entry: m.entry, h: h}, c.params.ackTimeout)
 		} else {
-			c.delivered[m.id] = delivery{h, now}
+			c.delivered[m.id] = delivery{next, now}
 		}
 		c.pending++
 		if c.pending >= c.max {
@@ -120,7 +134,7 @@ func (c *session) deliver(buf []byte, now time.Time) ([]byte, *wsserver.Breakage
 			Op: op, Conn: c.n, Topic: m.t.name, Subscription: c.target.subscription, MessageID: m.id, Count: h.count,
 		})
 		var first *wsserver.Breakage
-		if buf, first = c.emit(buf, h); first != nil {
+		if buf, first = c.emit(buf, next); first != nil {
 			return buf, first
 		}
 	}

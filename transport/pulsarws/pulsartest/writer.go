@@ -18,8 +18,8 @@ func (c *session) Collect(buf []byte) ([]byte, *wsserver.Breakage, time.Time) {
 }
 
 // emit appends the frame of a delivery, as the faults would have it.
-func (c *session) emit(buf []byte, h *hold) ([]byte, *wsserver.Breakage) {
-	m := h.m
+func (c *session) emit(buf []byte, p piece) ([]byte, *wsserver.Breakage) {
+	h, m := p.h, p.m
 	o := outgoing{op: wsserver.Text, cut: -1, copies: 1, fragments: 1}
 	if len(c.s.onSend) > 0 {
 		c.s.planSend(&o, Moment{Conn: c.n, Topic: m.t.name, Subscription: c.target.subscription, MessageID: m.id})
