@@ -21,8 +21,8 @@ type watched struct {
 func (w watched) Health() eds.Health { return eds.Health{Transport: w.Status()} }
 
 const (
-	askTime  = 2 * time.Second // for one question: an end of the command waits for it
-	askPause = 2 * time.Second // until the next
+	pingTime  = 2 * time.Second // for one question: an end of the command waits for it
+	pingPause = 2 * time.Second // until the next
 )
 
 // watch asks whether the stream takes events until ctx ends, and warns of a
@@ -31,8 +31,8 @@ const (
 // server.
 func (w watched) watch(ctx context.Context) error {
 	for told, there := false, false; ; {
-		asking, cancel := context.WithTimeout(ctx, askTime)
-		err := w.Ask(asking)
+		pinging, cancel := context.WithTimeout(ctx, pingTime)
+		err := w.Ping(pinging)
 		cancel()
 		switch {
 		case ctx.Err() != nil: // no answer of Redis
@@ -51,7 +51,7 @@ func (w watched) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(askPause):
+		case <-time.After(pingPause):
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (w watched) warn(ctx context.Context) {
 	}
 	client := at.obeying().client(0)
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
 	warnings, err := redisstream.Check(ctx, client)
 	if err != nil {

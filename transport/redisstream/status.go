@@ -27,7 +27,7 @@ type standing struct {
 }
 
 // Status tells whether Redis takes events, by the last append and the last
-// Ask: Connecting before the first of them and while they fail, with the
+// Ping: Connecting before the first of them and while they fail, with the
 // reason in Err, Refused while no repetition can help, such as with a wrong
 // password, and Connected otherwise.
 func (p *Publisher) Status() eds.Status {
@@ -36,10 +36,10 @@ func (p *Publisher) Status() eds.Status {
 	return p.standing.status
 }
 
-// Ask asks Redis for the streams and notes the answer for Status: a Publisher
+// Ping asks Redis for the streams and notes the answer for Status: a Publisher
 // that has nothing to append learns nothing otherwise. Its error is an
 // *eds.AuthError or *eds.ConfigError where trying again cannot help.
-func (p *Publisher) Ask(ctx context.Context) error {
+func (p *Publisher) Ping(ctx context.Context) error {
 	client := p.pipes[0].client
 	for _, stream := range p.streams {
 		_, err := rediscall.Within(ctx, p.sendTimeout, func(ctx context.Context) (int64, error) {

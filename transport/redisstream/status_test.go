@@ -31,12 +31,12 @@ func TestPublisherStatus(t *testing.T) {
 		}
 	}
 	is("at first", eds.Connecting)
-	if err := pub.Ask(t.Context()); err != nil {
+	if err := pub.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	is("when asked", eds.Connected)
 	proxy.Down()
-	if err := pub.Ask(t.Context()); err == nil {
+	if err := pub.Ping(t.Context()); err == nil {
 		t.Error("nobody is there, and answers")
 	}
 	is("when nobody is there", eds.Connecting)
@@ -49,7 +49,7 @@ func TestPublisherStatus(t *testing.T) {
 	if err := pub.Handle(t.Context(), event("2")); eds.OutcomeOf(err) != eds.Redelivered {
 		t.Errorf("a full server: %v", err)
 	}
-	if err := pub.Ask(t.Context()); err != nil {
+	if err := pub.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
 	is("when it is full", eds.Connecting)
@@ -59,7 +59,7 @@ func TestPublisherStatus(t *testing.T) {
 }
 
 // What cannot be mended by trying again is said to be so.
-func TestAskTellsMistakes(t *testing.T) {
+func TestPingTellsMistakes(t *testing.T) {
 	server, _ := start(t)
 	cluster := redistest.StartCluster(t, 2, false)
 	other := cluster.Masters[1-cluster.Owner(stream)]
@@ -69,7 +69,7 @@ func TestAskTellsMistakes(t *testing.T) {
 		"a password nobody asked for": server.Client(func(o *redis.Options) { o.Username, o.Password = "nobody", "x" }),
 	} {
 		pub := publisher(t, client)
-		err := pub.Ask(t.Context())
+		err := pub.Ping(t.Context())
 		_, auth := errors.AsType[*eds.AuthError](err)
 		_, config := errors.AsType[*eds.ConfigError](err)
 		if !auth && !config || pub.Status().State != eds.Refused {
