@@ -35,7 +35,7 @@ var redeliveryParities = []parity{
 		for _, kind := range []string{"Exclusive", "Failover"} {
 			topic := p.topic()
 			p.put(topic, series(1, 4)...)
-			c := p.open(consumer(topic, "sub", "subscriptionType", kind, "negativeAckRedeliveryDelay", "500"))
+			c := p.open(consumer(topic, "sub", "subscriptionType", kind, "negativeAckRedeliveryDelay", "1000"))
 			got := c.take(series(1, 4)...)
 			c.ack(got[1])
 			c.nack(got[2])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/dedupe/lru"
@@ -342,7 +344,8 @@ func TestRealPulsarNackComesBackAfterItsDelay(t *testing.T) {
 }
 
 // Pulsar is stopped and started again, and then killed and started again,
-// while events flow to a consumer and to a reader.
+// while events flow to a consumer and to a reader. When it stops in good order
+// it sends a close frame without a status, when it is killed none.
 func TestRealPulsarRestartsInMidStream(t *testing.T) {
 	const n = 1_500
 	srv := pulsarserver.Start(t)
@@ -358,8 +361,8 @@ func TestRealPulsarRestartsInMidStream(t *testing.T) {
 			}
 			return nil
 		})
-	reader := pulsarws.NewReader(srv.URL, topic, pulsarws.From(pulsarws.Earliest), backoff, pulsarws.Cursor(cursor.NewMemory(), "r"), pulsarws.Logger(quiet))
-	worker(t, reader, func(_ context.Context, e *eds.Event) error { read.saw(e.ID); return nil })
+	restarted := pulsarws.NewReader(srv.URL, topic, pulsarws.From(pulsarws.Earliest), backoff, pulsarws.Cursor(cursor.NewMemory(), "r"), pulsarws.Logger(quiet))
+	worker(t, restarted, func(_ context.Context, e *eds.Event) error { read.saw(e.ID); return nil })
 
 	pub := publisher(t, srv.URL, topic, backoff, pulsarws.SendTimeout(patience))
 	published := make(chan error, 1)
@@ -373,13 +376,20 @@ func TestRealPulsarRestartsInMidStream(t *testing.T) {
 		}
 		published <- nil
 	}()
-	for i, end := range []func(){srv.Stop, srv.Kill} {
+	for i, end := range []struct {
+		how    func()
+		status websocket.StatusCode
+	}{{srv.Stop, websocket.StatusNoStatusRcvd}, {srv.Kill, -1}} {
 		select {
 		case <-passed[strconv.Itoa((i+1)*n/3)]:
 		case <-within(t).Done():
 			t.Fatalf("event %d was not handled", (i+1)*n/3)
 		}
-		end()
+		idle := (&place{t: t, url: srv.URL, dial: new(net.Dialer).DialContext}).open(reader(topic))
+		end.how()
+		if code := idle.ended(); code != end.status {
+			t.Errorf("closed with %d, want %d", code, end.status)
+		}
 		srv.Restart()
 	}
 	if err := <-published; err != nil {
@@ -387,7 +397,7 @@ func TestRealPulsarRestartsInMidStream(t *testing.T) {
 	}
 	consumed.wait(t)
 	read.wait(t)
-	if st := reader.Stats(); st.Missing != 0 || st.JumpsBack != 0 {
+	if st := restarted.Stats(); st.Missing != 0 || st.JumpsBack != 0 {
 		t.Errorf("the reader says %+v", st)
 	}
 }
@@ -460,6 +470,13 @@ func TestRealPulsarTokens(t *testing.T) {
 	topic := srv.Topic()
 	srv.Grant("public/default", "reader", "consume", "produce")
 	good, other := srv.Token("reader", time.Hour), srv.Token("stranger", time.Hour)
+	// In a broker credentials are looked at before parameters.
+	p := &place{t: t, url: srv.URL, dial: new(net.Dialer).DialContext}
+	for _, path := range []string{consumer(topic, "s", "subscriptionType", "None"), reader(topic, "receiverQueueSize", "-1")} {
+		if status := p.refused(path); status != http.StatusUnauthorized {
+			t.Errorf("wrong parameters without a token: %d", status)
+		}
+	}
 	for name, c := range map[string]struct {
 		opts []pulsarws.ConsumerOption
 		code int // 0 for none

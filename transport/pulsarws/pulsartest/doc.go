@@ -28,10 +28,11 @@
 // # What is there
 //
 // Server.Publish, PublishAll and PublishRaw put messages into a topic, PublishRaw
-// with an envelope made by hand. Topic has Send for frames that belong to no
-// message, SetPartitions, Subscribe, Terminate, TrimTo, Unload, Delete, Messages,
-// Backlog and Unacked. WaitAcked, WaitIdle, WaitConnected and WaitRecord wait; History tells
-// what happened, one Record for each delivery, answer, permit and ending.
+// with an envelope made by hand. Producers with batchingEnabled make batches.
+// Topic has Send for frames that belong to no message, SetPartitions, Subscribe,
+// Terminate, TrimTo, Unload, Delete, Messages, Backlog and Unacked. WaitAcked,
+// WaitIdle, WaitConnected and WaitRecord wait; History tells what happened, one
+// Record for each delivery, answer, permit and ending.
 //
 // # Faults
 //
@@ -45,7 +46,7 @@
 //
 // # Where it is simpler than Pulsar
 //
-//   - A Shared subscription takes turns message by message, not batch by batch.
+//   - A Shared subscription takes turns entry by entry, be it a message or a batch.
 //   - Permits of the inner consumer return one by one, not by halves of its queue.
 //   - A redelivery comes exactly after its delay, where Pulsar rounds it; one
 //     after an acknowledgement timeout of 1 s takes it up to 2 s.
@@ -56,8 +57,8 @@
 //     messages of its key only once its delay is over.
 //   - A v3 consumer with a pattern sees a new topic at once, not within a minute.
 //   - All messages are kept until TrimTo, or RetainMessages, drops them.
-//   - There are no batches of several messages, no schemas, no encryption, no V1
-//     paths, and namespaces need not be made.
+//   - A batch counts as one message in Topic.Backlog. There are no schemas, no
+//     encryption, no V1 paths, and namespaces need not be made.
 //
 // What Pulsar does is written down in its client-libraries-websocket page; where
 // that is silent or wrong the server does what Pulsar 4.0.8 was seen to do inside
