@@ -28,7 +28,11 @@ func (p *part) keep() {
 	defer ticker.Stop()
 	k := keeper{part: p, cursor: "0-0"}
 	for {
-		if err := k.round(); err != nil && !noGroup(err) && !p.t.failed(p.stream, err) {
+		err := k.round()
+		switch {
+		case err == nil || noGroup(err):
+			k.answered()
+		case !p.t.failed(p.stream, err):
 			return
 		}
 		select {
@@ -36,6 +40,17 @@ func (p *part) keep() {
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// answered notes that Redis has answered a round, where nothing else can tell
+// that it does: a read waits for room, or for a partition that others have.
+func (p *part) answered() {
+	p.t.mu.Lock()
+	alone := p.waits && !p.flushing
+	p.t.mu.Unlock()
+	if alone {
+		p.t.succeeded()
 	}
 }
 
@@ -122,7 +137,8 @@ func (p *part) refresh() error {
 	return nil
 }
 
-// retake takes what was given back and whose pause is over.
+// retake takes what was given back and whose pause is over. It asks Redis also
+// when there is no room, see answered.
 func (p *part) retake() error {
 	n := p.roomToClaim()
 	_, err := p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), nobody, n, 1)

@@ -29,6 +29,7 @@ type part struct {
 	settled  []*entry          // acked or released, to be told
 	flushing bool
 	reading  bool // a read is under way
+	waits    bool // for room: no read tells whether Redis answers
 
 	lease   *lease  // nil when the stream is the only one
 	contact contact // of keep alone
@@ -121,6 +122,7 @@ func (p *part) waitForRoom() int {
 		p.t.mu.Lock()
 		n, changed := p.room(toRead), p.t.changed
 		p.reading = n > 0 && p.t.reads.Err() == nil
+		p.waits = n == 0
 		p.t.mu.Unlock()
 		if p.t.reads.Err() != nil {
 			return 0
