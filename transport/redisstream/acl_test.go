@@ -59,9 +59,9 @@ func TestDocumentedUsers(t *testing.T) {
 			for range 3 {
 				ack(t, w, receiveAny(t, w))
 			}
-			// Until it has looked for the names of the dead, and the publisher for what can go.
-			await(t, "a sweep and a trim", func() bool {
-				return calls(t, admin, "xinfo|consumers") >= n && calls(t, admin, "xtrim") > 0
+			// Until it has looked for what the dead left, and their names, and the publisher for what can go.
+			await(t, "a sweep, a look for what the dead left, and a trim", func() bool {
+				return calls(t, admin, "xinfo|consumers") >= n && calls(t, admin, "xautoclaim") >= n && calls(t, admin, "xtrim") > 0
 			})
 			closeNow(t, w)
 			denied, err := admin.ACLLog(t.Context(), 100).Result()

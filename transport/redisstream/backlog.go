@@ -142,8 +142,8 @@ func lookAt(ctx context.Context, client redis.UniversalClient, stream string, in
 		return g, err
 	}
 	for _, c := range consumers {
-		if c.Name == nobody {
-			g.Released = c.Pending
+		if c.Name == nobody || c.Name == pausing {
+			g.Released += c.Pending
 			continue
 		}
 		g.Consumers = append(g.Consumers, Consumer{Name: c.Name, Pending: c.Pending, Idle: c.Idle})

@@ -34,7 +34,10 @@
 //
 // An event that is given back, as by eds.Redeliver, is put under the name
 // "released", from where any worker takes it when its pause is over: a second
-// after the first attempt, twice as long after each further, up to MinIdle.
+// after the first attempt, twice as long after each further, up to MinIdle. Of
+// a partition, the next reader takes what is there at once, since it comes
+// before what was not read yet; but not what GiveBack gave back, which is put
+// under the name "pausing" and keeps its pause.
 //
 // Redis counts how often an entry was handed out; that is Event.Attempt. After
 // MaxAttempts the entry comes with an Err, for the dead letters, so that an

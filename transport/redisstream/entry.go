@@ -27,10 +27,11 @@ type entry struct {
 	id   string
 	size int64
 
-	state state
-	pause *time.Duration // that GiveBack asks for; nil for the usual
-	idle  time.Duration  // as which it is given back
-	count int            // as which it is given back; -1 for as it is
+	state  state
+	failed bool           // says GiveBack
+	pause  *time.Duration // that GiveBack asks for; nil for the usual
+	idle   time.Duration  // as which it is given back
+	count  int            // as which it is given back; -1 for as it is
 	// alive is when it was ours for sure: before a command was sent that
 	// touched it.
 	alive time.Time

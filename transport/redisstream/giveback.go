@@ -2,7 +2,7 @@ package redisstream
 
 import (
 	"context"
-	"time"
+	"errors"
 
 	"github.com/eventdelivery/eds-go/eds"
 )
@@ -15,7 +15,9 @@ import (
 // MaxAttempts. Use it inside of middleware.DeadLetter, which gets these.
 //
 // Without it only what a handler marks with eds.Redeliver comes again, and
-// eds.RetryAfter counts for nothing, since Nack does not see the error.
+// eds.RetryAfter counts for nothing, since Nack does not see the error. With
+// Partitions, what was given back without it comes to the partition's next
+// reader at once, pause or no pause; so does what a shutdown interrupted.
 func (t *Transport) GiveBack(next eds.Handler) eds.Handler {
 	return func(ctx context.Context, e *eds.Event) error {
 		err := next(ctx, e)
@@ -23,8 +25,8 @@ func (t *Transport) GiveBack(next eds.Handler) eds.Handler {
 		if outcome != eds.Failed && outcome != eds.Redelivered {
 			return err
 		}
-		if d, ok := eds.RetryDelay(err); ok {
-			t.postpone(e, d)
+		if !errors.Is(context.Cause(ctx), eds.ErrShutdown) { // else a drain gives it back
+			t.postpone(e, err)
 		}
 		last := t.maxAttempts > 0 && e.Attempt >= t.maxAttempts
 		if outcome == eds.Redelivered || last || eds.IsPermanent(err) {
@@ -34,14 +36,19 @@ func (t *Transport) GiveBack(next eds.Handler) eds.Handler {
 	}
 }
 
-// postpone notes for how long an event pauses when it is given back.
-func (t *Transport) postpone(e *eds.Event, d time.Duration) {
+// postpone notes that an event failed, and for how long it is to pause when it
+// is given back.
+func (t *Transport) postpone(e *eds.Event, err error) {
+	d, asked := eds.RetryDelay(err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.parts {
 		for _, o := range p.held {
 			if o.state == given && o.Event.ID == e.ID && o.Event.Source == e.Source {
-				o.pause = &d
+				o.failed = true
+				if asked {
+					o.pause = &d
+				}
 			}
 		}
 	}

@@ -140,8 +140,11 @@ func (p *part) refresh() error {
 // retake takes what was given back and whose pause is over. It asks Redis also
 // when there is no room, see answered.
 func (p *part) retake() error {
-	n := p.roomToClaim()
-	_, err := p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), nobody, n, 1)
+	_, err := p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), nobody, p.roomToClaim(), 1)
+	if err != nil || p.lease == nil {
+		return err
+	}
+	_, err = p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), pausing, p.roomToClaim(), 1)
 	return err
 }
 

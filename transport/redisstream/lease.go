@@ -22,6 +22,9 @@ type lease struct {
 	// read, when left differs from taken: another worker may have left it,
 	// or we have given it back.
 	left, taken int
+	// How far that has come, of what was left: see takeAll.
+	scanned int
+	cursor  string
 }
 
 func (l *lease) fresh() bool { return l.left != l.taken }
@@ -192,23 +195,26 @@ func (p *part) returnLease() error {
 	return returnScript.Run(t.life, t.client, []string{l.key}, t.name).Err()
 }
 
-// takeAll takes up all that is pending, in its order: whoever had it has lost
-// the lease.
-func (p *part) takeAll() error {
-	p.t.mu.Lock()
-	left, cursor := p.lease.left, "0-0"
-	p.t.mu.Unlock()
-	for {
-		var err error
-		if cursor, err = p.claim(takeOverScript, left, 0, cursor, maxSettled); err != nil {
-			return err
-		}
-		if cursor == "0-0" {
-			break
-		}
+// takeAll takes up what is pending, in its order, as far as there is room for:
+// whoever had it has lost the lease. It goes on from call to call until all is
+// taken up but what pauses.
+func (p *part) takeAll(n int) error {
+	t, l := p.t, p.lease
+	t.mu.Lock()
+	left := l.left
+	if l.scanned != left {
+		l.scanned, l.cursor = left, "-"
 	}
-	p.t.mu.Lock()
-	defer p.t.mu.Unlock()
-	p.lease.taken = left
+	cursor := l.cursor
+	t.mu.Unlock()
+	next, err := p.claim(takeAllScript, left, pausing, cursor, maxSettled, n)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l.cursor = next; next == "0-0" {
+		l.taken = left
+	}
 	return nil
 }

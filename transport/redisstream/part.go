@@ -12,6 +12,11 @@ import (
 // nobody is the consumer under whose name entries are that were given back.
 const nobody = "released"
 
+// pausing is that of those of a partition that GiveBack gave back, because
+// their handler failed. They come when their pause is over, whoever reads the
+// partition then; what a drain gives back comes first, see takeAll.
+const pausing = "pausing"
+
 // part is one stream of a Transport: the only one, or a partition.
 type part struct {
 	t      *Transport
@@ -92,9 +97,12 @@ func (p *part) read() {
 			return
 		}
 		var err error
-		if !open || p.unclaimed() {
+		switch {
+		case !open:
 			err = p.open()
-		} else {
+		case p.unclaimed():
+			err = p.takeAll(n)
+		default:
 			err = p.readSome(n)
 		}
 		p.t.mu.Lock()
@@ -138,7 +146,7 @@ func (p *part) waitForRoom() int {
 }
 
 // open makes the group and takes up what is pending under our name and not
-// known here, because a reply was lost.
+// known here, because a reply was lost. That of a new lease takeAll does.
 func (p *part) open() error {
 	t := p.t
 	err := groupScript.run(t.life, t.client, p.stream, t.group).Err()
@@ -146,7 +154,7 @@ func (p *part) open() error {
 		return err
 	}
 	if p.unclaimed() {
-		return p.takeAll()
+		return nil
 	}
 	p.claims.Lock()
 	defer p.claims.Unlock()

@@ -2,6 +2,7 @@ package redisstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -255,4 +256,84 @@ func TestCluster(t *testing.T) {
 			t.Errorf("the roll of workers is left behind: %d, %v", n, err)
 		}
 	})
+}
+
+// sameKey has all events in one partition.
+func sameKey(*eds.Event) string { return "k" }
+
+// What failed pauses for as long as it was told, whoever reads its partition
+// by then: a rolling update burns no attempts. What was only interrupted goes
+// first.
+func TestPausesOutliveTheirReader(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	_, admin := start(t)
+	pub := publisher(t, admin, redisstream.Partitions(2), redisstream.OrderBy(sameKey))
+	publish(t, pub, "failed", "interrupted")
+	opts := soon(redisstream.Partitions(2), redisstream.MinIdle(8*time.Second))
+	a := redisstream.New(admin, stream, group, opts...)
+	const pause = 4 * time.Second
+	fail := a.GiveBack(func(context.Context, *eds.Event) error { return eds.RetryAfter(errors.New("down"), pause) })
+	shutdown, cancel := context.WithCancelCause(t.Context())
+	cancel(eds.ErrShutdown)
+	failed, interrupted := expect(t, a, "failed"), expect(t, a, "interrupted")
+	_, _ = fail(t.Context(), &failed.Event), fail(shutdown, &interrupted.Event)
+	began := time.Now()
+	if err := errors.Join(a.Nack(t.Context(), failed), a.Nack(t.Context(), interrupted)); err != nil {
+		t.Fatal(err)
+	}
+	closeNow(t, a)
+	var paused int64
+	for _, b := range look(t, admin, redisstream.Partitions(2)) {
+		for _, g := range b.Groups {
+			paused += g.Released
+		}
+	}
+	if paused != 2 {
+		t.Errorf("Look tells of %d events that were given back, want 2", paused)
+	}
+	publish(t, pub, "new")
+	for range 2 { // readers
+		b := redisstream.New(admin, stream, group, opts...)
+		if d := receiveAny(t, b); d.Event.ID == "interrupted" && d.Event.Attempt == 2 {
+			ack(t, b, d)
+			ack(t, b, expect(t, b, "new"))
+		} else if d.Event.ID != "failed" || d.Event.Attempt != 2 || time.Since(began) < pause {
+			t.Errorf("%v after it failed comes %s, attempt %d", time.Since(began), d.Event.ID, d.Event.Attempt)
+		}
+		closeNow(t, b)
+	}
+}
+
+// What a reader left of a partition, the next one takes up in its order, and
+// no more of it at a time than its window holds.
+func TestNextReaderHasAWindow(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	_, admin := start(t)
+	const n = 300
+	pub := publisher(t, admin, redisstream.Partitions(2), redisstream.OrderBy(sameKey))
+	for i := range n {
+		publish(t, pub, fmt.Sprint(i))
+	}
+	opts := soon(redisstream.Partitions(2), redisstream.MinIdle(time.Minute))
+	a := redisstream.New(admin, stream, group, append(opts, redisstream.Window(2*n, 1<<20))...)
+	for i := range n {
+		if err := a.Nack(t.Context(), expect(t, a, fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeNow(t, a)
+	b := worker(t, admin, append(opts, redisstream.Window(16, 1<<20))...)
+	for i := range n {
+		d := expect(t, b, fmt.Sprint(i))
+		for _, part := range look(t, admin, redisstream.Partitions(2)) {
+			for _, g := range part.Groups {
+				for _, c := range g.Consumers {
+					if c.Name == b.Consumer() && c.Pending > 16 {
+						t.Fatalf("it has %d entries, of a window of 16", c.Pending)
+					}
+				}
+			}
+		}
+		ack(t, b, d)
+	}
 }

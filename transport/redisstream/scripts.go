@@ -87,6 +87,31 @@ for i, e in ipairs(r[2]) do
 end
 return {r[1], taken}`)
 
+// takeAllScript claims what is pending, from an id on, but for what a consumer
+// has, and looks at so many entries.
+//
+//	group consumer except from look limit
+//
+// It returns what takeOverScript does. What was the consumer's before is no
+// further delivery: the client repeats a script whose reply was lost.
+var takeAllScript = redis.NewScript(`
+local p = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[4], '+', ARGV[5])
+local taken = {}
+for _, e in ipairs(p) do
+	if #taken == tonumber(ARGV[6]) then break end
+	ARGV[4] = '(' .. e[1]
+	if e[2] ~= ARGV[3] then
+		local count = e[4]
+		if e[2] ~= ARGV[2] then count = count + 1 end
+		local c = redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, e[1], 'RETRYCOUNT', count)
+		if c[1] and c[1][2] then
+			taken[#taken+1] = {e[1], count, c[1][2]}
+		end
+	end
+end
+if #p < tonumber(ARGV[5]) and (#p == 0 or ARGV[4] == '(' .. p[#p][1]) then ARGV[4] = '0-0' end
+return {ARGV[4], taken}`)
+
 // retakeScript claims entries of one consumer that were not touched for so
 // many ms.
 //

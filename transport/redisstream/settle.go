@@ -70,13 +70,17 @@ func (p *part) flush() {
 func (p *part) tellAll(batch []*entry) error {
 	t := p.t
 	var ids []string
-	give := []any{t.group, t.name, nobody}
+	gives := [][]any{{t.group, t.name, nobody}, {t.group, t.name, pausing}}
 	for _, e := range batch {
 		if e.state == acked {
 			ids = append(ids, e.id)
-		} else {
-			give = append(give, e.id, e.idle.Milliseconds(), strconv.Itoa(e.count))
+			continue
 		}
+		to := &gives[0]
+		if e.failed && p.lease != nil {
+			to = &gives[1]
+		}
+		*to = append(*to, e.id, e.idle.Milliseconds(), strconv.Itoa(e.count))
 	}
 	p.claims.Lock()
 	defer p.claims.Unlock()
@@ -85,7 +89,10 @@ func (p *part) tellAll(batch []*entry) error {
 			return err
 		}
 	}
-	if len(give) > 3 {
+	for _, give := range gives {
+		if len(give) == 3 {
+			continue
+		}
 		err := releaseScript.Run(t.life, t.client, []string{p.stream}, give...).Err()
 		if err != nil && !noGroup(err) {
 			return err
