@@ -1,7 +1,6 @@
 package redisstream
 
 import (
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -51,26 +50,31 @@ return redis.call('XTRIM', KEYS[1], 'MINID', '~', first[1] .. '-' .. first[2])`)
 
 // trimming trims from time to time, until Close.
 func (p *Publisher) trimming() {
-	told := false
+	told := make([]bool, len(p.streams))
 	for {
 		above, ok := p.nextTrim()
 		if !ok {
 			return
 		}
-		for _, stream := range p.streams {
-			for p.life.Err() == nil {
-				n, err := trimScript.Run(p.life, p.pipes[0].client, []string{stream}, above).Int64()
-				if err != nil && !errors.Is(err, redis.Nil) && p.life.Err() == nil && !told {
-					p.log.Warn("stream cannot be trimmed", slog.String("stream", stream), slog.Any("err", rediscall.Discreet(err)))
-				}
-				told = err != nil
-				// XTRIM looks at 10,000 entries at a time, so that it holds up nobody.
-				if err != nil || n < trimStep || !sleep(p.life, time.Millisecond) {
-					break
-				}
+		for i, stream := range p.streams {
+			err := p.trim(stream, above)
+			if err != nil && p.life.Err() == nil && !told[i] {
+				p.log.Warn("stream cannot be trimmed", slog.String("stream", stream), slog.Any("err", rediscall.Discreet(err)))
 			}
+			told[i] = err != nil
 		}
 	}
+}
+
+func (p *Publisher) trim(stream string, above int64) error {
+	for p.life.Err() == nil {
+		n, err := trimScript.Run(p.life, p.pipes[0].client, []string{stream}, above).Int64()
+		// XTRIM looks at 10,000 entries at a time, so that it holds up nobody.
+		if err != nil || n < trimStep || !sleep(p.life, time.Millisecond) {
+			return err
+		}
+	}
+	return nil
 }
 
 // nextTrim waits for the next time, and returns how many entries may stay. It

@@ -1,8 +1,11 @@
 package redisstream_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,4 +198,26 @@ func TestPublisherTrims(t *testing.T) {
 	}
 	count.wait(t)
 	await(t, "the stream to be trimmed", func() bool { return admin.XLen(t.Context(), stream).Val() <= 500 })
+}
+
+// A stream that cannot be trimmed is told of once, however the others do.
+func TestTrimTroubleIsToldOnce(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	_, admin := start(t)
+	var told bytes.Buffer
+	pub := publisher(t, admin, redisstream.Partitions(2), redisstream.OrderBy(sameKey), redisstream.TrimEvery(5*time.Millisecond),
+		redisstream.Logger(slog.New(slog.NewTextHandler(&told, nil))))
+	publish(t, pub, "1")
+	for i := range 2 {
+		if name := redisstream.PartitionName(stream, i); admin.Exists(t.Context(), name).Val() == 0 {
+			if err := admin.Set(t.Context(), name, "text", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	await(t, "some rounds", func() bool { return calls(t, admin, "evalsha") > 20 })
+	closeNow(t, pub)
+	if n := strings.Count(told.String(), "cannot be trimmed"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, told.String())
+	}
 }
