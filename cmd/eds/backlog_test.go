@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eventdelivery/eds-go/eds"
 	"github.com/eventdelivery/eds-go/internal/redistest"
@@ -133,5 +138,54 @@ func TestDeadlettersInSpool(t *testing.T) {
 	}
 	if code, _, errs := invoke(t, "deadletters", "replay", deadFile(t), "--to", e.URL, "--remove"); code != 2 || !strings.Contains(errs, "--remove") {
 		t.Errorf("from a file of lines: exit %d: %s", code, errs)
+	}
+}
+
+// Whatever state an event is in, it can be sent and removed, and those beside
+// it stay as they are.
+func TestDeadlettersThatPauseOrEndProcesses(t *testing.T) {
+	path := deadSpool(t)
+	for range 2 { // processes end while events are out
+		s := must[*spool.Spool](t)(spool.Open(path))
+		must[*eds.Delivery](t)(s.Transport().Receive(t.Context()))
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := must[*spool.Spool](t)(spool.Open(path))
+	tr := s.Transport()
+	d := must[*eds.Delivery](t)(tr.Receive(t.Context()))
+	failed := func(context.Context, *eds.Event) error { return eds.RetryAfter(errors.New("busy"), time.Hour) }
+	if err := s.GiveBack(failed)(t.Context(), &d.Event); err == nil {
+		t.Fatal("it did not fail")
+	}
+	if err := errors.Join(tr.Nack(t.Context(), d), tr.Close(t.Context()), s.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	states := func() (all []string) {
+		r := must[*spool.Reader](t)(spool.Look(path))
+		defer r.Close()
+		for r, err := range r.Records(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, fmt.Sprint(r.Event.ID, " attempt ", r.Event.Attempt, " deaths ", r.Deaths, " paused ", !r.Due.IsZero()))
+		}
+		return all
+	}
+	before := states()
+	if want := []string{"one attempt 3 deaths 0 paused true", "two attempt 2 deaths 2 paused false", "not attempt 2 deaths 2 paused false"}; !slices.Equal(before, want) {
+		t.Fatalf("the spool has %q", before)
+	}
+	e := endpointFor(t)
+	code, out, errs := invoke(t, "deadletters", "replay", path, "--to", e.URL, "--remove", "--rate", "0")
+	if code != 1 || !strings.Contains(out, "one\tsent") || !strings.Contains(out, "two\tfailed") || !strings.Contains(out, "not\tleft out") || !strings.Contains(errs, "1 of 2") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	if after := states(); !slices.Equal(after, before[1:]) {
+		t.Errorf("the spool has %q", after)
+	}
+	if code, out, errs := invoke(t, "deadletters", "replay", path, "--to", e.URL, "--remove", "other"); code != 1 || out != "" || !strings.Contains(errs, "other") {
+		t.Errorf("of an id that is not there: exit %d: %s%s", code, out, errs)
 	}
 }

@@ -133,36 +133,22 @@ func spoolLetters(ctx context.Context, path string) iter.Seq2[letter, error] {
 	}
 }
 
-// takeLetters opens a spool whose letters can be removed. Those that are not
-// are there again once it is closed.
+// takeLetters opens a spool whose letters can be removed. Nothing else of it
+// changes, and none of them counts as handed out.
 func takeLetters(ctx context.Context, path string) (all iter.Seq2[letter, error], closeAll func() error, err error) {
-	file, err := spool.Open(path, spool.KeepQueue(), spool.MaxAttempts(0), spool.Logger(slog.New(slog.DiscardHandler)))
+	file, err := spool.Open(path, spool.Logger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, nil, err
 	}
-	t := file.Transport()
 	closeAll = func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
 		defer cancel()
-		return errors.Join(t.Close(ctx), file.Close(ctx))
+		return file.Close(ctx)
 	}
 	return func(yield func(letter, error) bool) {
-		b, err := file.Backlog()
-		if err != nil {
-			yield(letter{}, err)
-			return
-		}
-		for range b.Events - b.Paused {
-			d, err := t.Receive(ctx)
-			if err != nil {
-				yield(letter{}, err)
-				return
-			}
-			l := letter{Event: d.Event, err: d.Err, remove: func(ctx context.Context) error { return t.Ack(ctx, d) }}
-			if errors.Is(d.Err, spool.ErrDeaths) {
-				l.err = nil // the event is whole
-			}
-			if !yield(l, nil) {
+		for r, err := range file.Records(ctx) {
+			remove := func(ctx context.Context) error { return file.Remove(ctx, r) }
+			if !yield(letter{Event: r.Event, err: r.Err, remove: remove}, err) {
 				return
 			}
 		}

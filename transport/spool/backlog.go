@@ -96,6 +96,10 @@ type Record struct {
 	Due time.Time
 	// Deaths counts the processes in a row that ended while it was out.
 	Deaths int
+
+	// For Remove: what it is numbered, and where.
+	seq uint64
+	db  *bbolt.DB
 }
 
 // Reader looks into a file that no process has open, beside other Readers. Its
@@ -176,7 +180,9 @@ func records(ctx context.Context, path string, db *bbolt.DB) iter.Seq2[Record, e
 					more = true
 					return false
 				}
-				some = append(some, newRecord(record, st))
+				r := newRecord(record, st)
+				r.seq, r.db = seq, db
+				some = append(some, r)
 				from = seq + 1
 				return true
 			})

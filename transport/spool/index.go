@@ -2,6 +2,7 @@ package spool
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -56,13 +57,31 @@ func (x *index) add(seq uint64, kindName string, bytes int64, recorded time.Time
 	return &entry{seq: seq, bytes: bytes, recorded: recorded, kind: k}
 }
 
-// remove forgets an entry that was taken.
+// remove forgets an entry, which neither list has any more.
 func (x *index) remove(e *entry) {
 	x.leave(e)
 	x.bytes -= e.bytes
 	if e.kind.n--; e.kind.n == 0 {
 		delete(x.kinds, e.kind.name)
 	}
+}
+
+// drop removes the entry with this number, unless it is taken or gone. Where
+// the oldest goes first, it is at hand; else all have to be looked at.
+func (x *index) drop(seq uint64) (dropped bool) {
+	var e *entry
+	has := func(e *entry) bool { return e.seq == seq }
+	if i := slices.IndexFunc(x.ready, has); i >= 0 {
+		e = x.ready[i]
+		heap.Remove(&x.ready, i)
+	} else if i := slices.IndexFunc(x.paused, has); i >= 0 {
+		e = x.paused[i]
+		heap.Remove(&x.paused, i)
+	} else {
+		return false
+	}
+	x.remove(e)
+	return true
 }
 
 // leave notes that an entry is no longer taken.

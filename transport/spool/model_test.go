@@ -35,6 +35,7 @@ func TestModel(t *testing.T) {
 				"receive": m.receive,
 				"ack":     m.ack,
 				"nack":    m.nack,
+				"remove":  m.remove,
 				"wait":    func(t *rapid.T) { time.Sleep(time.Duration(rapid.IntRange(1, 5000).Draw(t, "ms")) * time.Millisecond) },
 				"redial":  func(*rapid.T) { m.redial() },
 				"reopen":  func(*rapid.T) { m.shut(); m.open() },
@@ -267,6 +268,31 @@ func (m *model) nack(t *rapid.T) {
 	}
 	e.out, e.unwritten = nil, true // and its deaths are none, unless a crash takes that along
 	e.paused, e.due = true, now.Add(modelPause)
+}
+
+func (m *model) remove(t *rapid.T) {
+	var all []Record
+	for r, err := range m.s.Records(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	if len(all) == 0 {
+		t.Skip("nothing is there")
+	}
+	r := rapid.SampledFrom(all).Draw(t, "record")
+	e := m.events[r.Event.ID]
+	err := m.s.Remove(context.Background(), r)
+	switch {
+	case errors.Is(err, ErrNotWaiting): // or claimed, which the model does not know
+	case e == nil || e.gone || e.out != nil:
+		t.Fatalf("event %q was removed, which is out or gone", r.Event.ID)
+	case (err != nil) != m.broken.Load():
+		t.Fatalf("Remove: %v", err)
+	default:
+		e.gone, e.unwritten = true, m.broken.Load()
+	}
 }
 
 // count compares the numbers.
