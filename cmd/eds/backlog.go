@@ -9,7 +9,7 @@ import (
 )
 
 type backlogCommand struct {
-	Where      string `arg:"" help:"File of eds forward --spool that no process uses, or stream redis://HOST:PORT/STREAM."`
+	Where      string `arg:"" help:"File of eds forward --spool that no process uses; --health-addr http://HOST:PORT of the process that does; or stream redis://HOST:PORT/STREAM."`
 	Partitions int    `default:"1" env:"EDS_PARTITIONS" help:"Streams over which the events are spread, as many as eds relay has (${env})."`
 	JSON       bool   `name:"json" help:"Print one JSON object."`
 }
@@ -20,7 +20,8 @@ func (backlogCommand) Help() string {
 Example:
 
   eds backlog redis://redis.example/orders-work
-  eds backlog orders.spool --json | jq .events`
+  eds backlog orders.spool --json | jq .events
+  eds backlog http://127.0.0.1:8081`
 }
 
 // Validate is called once the flags are parsed.
@@ -28,18 +29,24 @@ func (c *backlogCommand) Validate() error {
 	if err := checkPartitions(c.Partitions); err != nil {
 		return err
 	}
-	if isRedis(c.Where) {
+	switch {
+	case isRedis(c.Where):
 		return streamURL(c.Where).check("<where>")
+	case isHTTP(c.Where):
+		return checkProcess(c.Where)
 	}
 	return nil
 }
 
 // Run prints what there is.
 func (c *backlogCommand) Run(ctx context.Context, io stdio) error {
-	if !isRedis(c.Where) {
-		return c.spool(ctx, io.out)
+	switch {
+	case isRedis(c.Where):
+		return c.stream(ctx, io.out)
+	case isHTTP(c.Where):
+		return c.process(ctx, io.out)
 	}
-	return c.stream(ctx, io.out)
+	return c.spool(ctx, io.out)
 }
 
 func printJSON(w io.Writer, v any) error {

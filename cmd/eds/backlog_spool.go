@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,7 +16,7 @@ import (
 )
 
 func (c *backlogCommand) spool(ctx context.Context, w io.Writer) error {
-	file, err := spool.Look(kong.ExpandPath(c.Where))
+	file, err := lookInto(kong.ExpandPath(c.Where))
 	if err != nil {
 		return err
 	}
@@ -24,10 +25,23 @@ func (c *backlogCommand) spool(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return printJSON(w, spoolJSON(b))
+	return c.print(w, spoolJSON(b))
+}
+
+// lookInto opens a spool for reading, or says who else can tell what is in it.
+func lookInto(path string) (*spool.Reader, error) {
+	file, err := spool.Look(path)
+	if errors.Is(err, spool.ErrInUse) {
+		err = fmt.Errorf("%w; ask that process what waits, by its --health-addr: eds backlog http://HOST:PORT", err)
 	}
-	return printSpool(w, b)
+	return file, err
+}
+
+func (c *backlogCommand) print(w io.Writer, r spoolReport) error {
+	if c.JSON {
+		return printJSON(w, r)
+	}
+	return printSpool(w, r)
 }
 
 // spoolReport is a spool as JSON.
@@ -52,17 +66,21 @@ func notNil[K comparable, V any](m map[K]V) map[K]V {
 	return m
 }
 
-func printSpool(out io.Writer, b spool.Backlog) error {
+func printSpool(out io.Writer, r spoolReport) error {
+	oldest := "-"
+	if r.Oldest != nil {
+		oldest = age(*r.Oldest)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "EVENTS\tBYTES\tPAUSED\tOLDEST\tFILE BYTES\n%d\t%d\t%d\t%s\t%d\n", b.Events, b.Bytes, b.Paused, age(b.Oldest), b.FileBytes)
-	if b.Events > 0 {
+	fmt.Fprintf(w, "EVENTS\tBYTES\tPAUSED\tOLDEST\tFILE BYTES\n%d\t%d\t%d\t%s\t%d\n", r.Events, r.Bytes, r.Paused, oldest, r.FileBytes)
+	if r.Events > 0 {
 		fmt.Fprint(w, "\nTYPE\tEVENTS\n")
-		for _, name := range slices.Sorted(maps.Keys(b.Types)) {
-			fmt.Fprintf(w, "%s\t%d\n", cell(name), b.Types[name])
+		for _, name := range slices.Sorted(maps.Keys(r.Types)) {
+			fmt.Fprintf(w, "%s\t%d\n", cell(name), r.Types[name])
 		}
 		fmt.Fprint(w, "\nATTEMPTS\tEVENTS\n")
-		for _, n := range slices.Sorted(maps.Keys(b.Attempts)) {
-			fmt.Fprintf(w, "%d\t%d\n", n, b.Attempts[n])
+		for _, n := range slices.Sorted(maps.Keys(r.Attempts)) {
+			fmt.Fprintf(w, "%d\t%d\n", n, r.Attempts[n])
 		}
 	}
 	return written(0, w.Flush())

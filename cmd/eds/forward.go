@@ -22,7 +22,7 @@ type forwardCommand struct {
 func (c *forwardCommand) Help() string {
 	return `Each event is posted as a CloudEvent and acknowledged when the endpoint answers 2xx. 408, 425, 429 and 5xx are tried again, after what Retry-After says; other answers are final. What failed goes to --dead-letter FILE; without one it stays with the service and comes again, which holds up what is behind it.
 
-With --spool FILE an event is acknowledged as soon as it is on disk, and sent from there. What fails then pauses, for what Retry-After says or for up to 5m, and comes again without holding up the others: 1000 times, which is 41 hours, and without --dead-letter for ever. The file belongs to one process; it goes on where the last one ended.
+With --spool FILE an event is acknowledged as soon as it is on disk, and sent from there. What fails then pauses, for what Retry-After says or for up to 5m, and comes again without holding up the others: 1000 times, which is 41 hours, and without --dead-letter for ever. The file belongs to one process; it goes on where the last one ended. While it runs, eds backlog http://HOST:PORT shows what waits, with the address of --health-addr.
 
 ` + whereFrom + `
 
@@ -95,8 +95,10 @@ func (c *forwardCommand) overSpool(p *process, send eds.Handler) error {
 	if err := p.receive(&c.sourceFlags, recording); err != nil {
 		return err
 	}
+	name := "spool:" + c.Spool.name()
+	p.watchSpool(file, name)
 	return p.add(pipeline{
-		name: "spool:" + c.Spool.name(), source: file.Transport(),
+		name: name, source: file.Transport(),
 		handler: send, inner: []eds.Middleware{file.GiveBack}, noGrave: leaveAll,
 		options: []eds.Option{eds.HandlerTimeout(c.Timeout + handlerMargin)},
 	})

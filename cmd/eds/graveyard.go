@@ -119,7 +119,7 @@ func isSpool(path string) bool {
 // spoolLetters reads a spool and changes nothing.
 func spoolLetters(ctx context.Context, path string) iter.Seq2[letter, error] {
 	return func(yield func(letter, error) bool) {
-		file, err := spool.Look(path)
+		file, err := lookInto(path)
 		if err != nil {
 			yield(letter{}, err)
 			return

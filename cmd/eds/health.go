@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 
 	"github.com/eventdelivery/eds-go/eds/probe"
+	"github.com/eventdelivery/eds-go/transport/spool"
 )
 
 // healthFlags say where a command that runs Apps is watched.
@@ -47,6 +48,7 @@ type health struct {
 	listener net.Listener
 	registry *prometheus.Registry
 	reader   metric.Reader
+	spool    *spool.Spool // nil for none
 	server   *http.Server // nil until serve
 	serving  sync.WaitGroup
 }
@@ -86,6 +88,13 @@ func (h *health) readers() []metric.Reader {
 	return []metric.Reader{h.reader}
 }
 
+// tells has it tell of a spool, too, once it serves.
+func (h *health) tells(s *spool.Spool) {
+	if h != nil {
+		h.spool = s
+	}
+}
+
 // serve answers for these Apps from now on. Who asked before has waited.
 func (h *health) serve(apps probe.Apps) {
 	if h == nil {
@@ -100,6 +109,9 @@ func (h *health) serve(apps probe.Apps) {
 		MaxRequestsInFlight: 4,
 		Timeout:             10 * time.Second,
 	}))
+	if h.spool != nil {
+		mux.Handle("GET /backlog", backlogHandler(h.spool))
+	}
 	h.server = &http.Server{
 		Handler:           mux,
 		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),

@@ -128,7 +128,7 @@ func TestStreamUsageErrors(t *testing.T) {
 		{append(forward, "--spool", ""), "--spool"}, {append(forward, "--spool", "f", "--attempts", "2"), "--attempts"},
 		{append(reader, "--standby"), "--standby"}, {append(reader, "--lease", "redis://h"), "--lease"},
 		{append(reader, "--subscription", "s", "--subscription-type", "Shared", "--standby"), "--subscription-type"},
-		{[]string{"backlog"}, "<where>"}, {[]string{"backlog", "redis://h"}, "STREAM"}, {[]string{"backlog", "f", "--partitions", "0"}, "--partitions"},
+		{[]string{"backlog"}, "<where>"}, {[]string{"backlog", "redis://h"}, "STREAM"}, {[]string{"backlog", "http://:8081"}, "<where>"}, {[]string{"backlog", "f", "--partitions", "0"}, "--partitions"},
 		{[]string{"deadletters", "list", "redis://h"}, "STREAM"},
 	} {
 		if code, out, errs := invoke(t, tc.args...); code != 2 || out != "" || !strings.Contains(errs, tc.named) {
@@ -164,6 +164,7 @@ func TestUsageErrorsShowNoSecret(t *testing.T) {
 		{"work", "--from", "redis://h/x", "--group", "g", "--exec", "TOKEN=" + canary + " cat", "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
 		{"work", "--from", "redis://h/x", "--group", "g", "--exec", "TOKEN=" + canary + " cat", "--forward-to", "http://h"},
 		{"backlog", "redis://:" + canary + "@h/"},
+		{"backlog", "http://u:" + canary + "@/?key=" + canary},
 		{"deadletters", "show", "rediss://:" + canary + "@h/"},
 	} {
 		code, out, errs := invoke(t, args...)

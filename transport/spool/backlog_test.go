@@ -63,8 +63,10 @@ func TestBacklog(t *testing.T) {
 		if n != 99 {
 			t.Errorf("%d records", n)
 		}
-		if _, err := Look(path); err == nil {
-			t.Error("one can look into a file that is in use")
+		if _, err := Look(path); !errors.Is(err, ErrInUse) {
+			t.Errorf("a look into a file that is in use: %v", err)
+		} else if _, ok := errors.AsType[*eds.ConfigError](err); !ok {
+			t.Errorf("%v is no ConfigError", err)
 		}
 		if err := tr.Close(t.Context()); err != nil {
 			t.Fatal(err)

@@ -33,6 +33,15 @@ func wrongFile(path, reason string) error {
 	return &eds.ConfigError{Setting: "spool file", Value: path, Reason: reason}
 }
 
+// ErrInUse is what errors.Is finds in the error of Open and Look when another
+// process, or another Spool, has the file open.
+var ErrInUse = errors.New("spool: in use")
+
+// inUseError is an *eds.ConfigError that is ErrInUse, too.
+type inUseError struct{ error }
+
+func (e inUseError) Unwrap() []error { return []error{e.error, ErrInUse} }
+
 // openFile opens the database at path, and makes it if there is none.
 func openFile(path string) (*bbolt.DB, error) {
 	path, err := resolve(path)
@@ -142,7 +151,7 @@ func openBoltAs(path string, options *bbolt.Options) (*bbolt.DB, error) {
 	case err == nil:
 		return db, nil
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, wrongFile(path, "is in use by another process")
+		return nil, inUseError{wrongFile(path, "is in use by another process")}
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
 		return nil, wrongFile(path, "is no spool, or a damaged one ("+err.Error()+")")
 	}

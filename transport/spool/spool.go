@@ -47,7 +47,7 @@ type Spool struct {
 // if there is none.
 //
 // It is an *eds.ConfigError when another process, or another Spool, has it
-// open, which it waits for 2 s to end; when the file is torn, damaged or not a
+// open (ErrInUse), which it waits for 2 s to end; when the file is torn, damaged or not a
 // spool, which is never overwritten: restore it, or remove it to begin anew;
 // and for each wrong option.
 func Open(path string, opts ...Option) (*Spool, error) {
