@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -76,7 +75,7 @@ func EventTypes(types ...string) MetricsOption {
 //
 // The gauges of an App are in WatchApp, retries in CountRetries.
 func Metrics(opts ...MetricsOption) eds.Middleware {
-	m := &metrics{queues: memo[origin, *series]{max: maxQueues}}
+	m := &metrics{queues: memo[origin, *series]{max: maxQueues + 1}}
 	for _, o := range opts {
 		if o != nil {
 			o.applyMetrics(m)
@@ -107,10 +106,8 @@ type metrics struct {
 	age      metric.Float64Histogram
 
 	counts      counts
-	queues      memo[origin, *series]
+	queues      memo[origin, *series] // the last for those beyond the bound
 	types       memo[string, struct{}]
-	overflow    sync.Once
-	rest        *series // for the queues beyond the bound
 	settledFunc func(eds.Settled)
 }
 

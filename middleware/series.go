@@ -40,14 +40,12 @@ func (m *metrics) queue(e *eds.Event) *series {
 	if q, ok := m.queues.get(from); ok {
 		return q
 	}
-	if !m.queues.full() {
-		from = from.own()
-		if q := m.newSeries(from); m.queues.add(from, q) {
-			return q
-		}
+	rest := origin{queue: other}
+	if m.queues.full() { // rest is among them
+		q, _ := m.queues.get(rest)
+		return q
 	}
-	m.overflow.Do(func() { m.rest = m.newSeries(origin{queue: other}) })
-	return m.rest
+	return m.queues.getOrAdd(from.own(), rest, m.newSeries)
 }
 
 func (m *metrics) newSeries(from origin) *series {

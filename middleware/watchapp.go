@@ -146,7 +146,7 @@ func oneIf(b bool) int64 {
 // with the attributes of the queue and the error.type of the attempt that
 // failed. Of the options, MeterProvider and System count.
 func CountRetries(opts ...MetricsOption) func(ctx context.Context, e *eds.Event, attempt int, err error, pause time.Duration) {
-	m := &metrics{queues: memo[origin, *series]{max: maxQueues}, provider: otel.GetMeterProvider()}
+	m := &metrics{queues: memo[origin, *series]{max: maxQueues + 1}, provider: otel.GetMeterProvider()}
 	for _, o := range opts {
 		if o != nil {
 			o.applyMetrics(m)
