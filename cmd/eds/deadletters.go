@@ -22,7 +22,7 @@ type deadlettersCommand struct {
 	Replay deadlettersReplayCommand `cmd:"" help:"Send dead letters to an HTTP endpoint."`
 }
 
-type deadlettersListCommand struct{ graveyard }
+type deadlettersListCommand struct{ deadLetterSource }
 
 func (deadlettersListCommand) Help() string {
 	return "Example:\n\n  eds deadletters list dead.jsonl"
@@ -58,7 +58,7 @@ func cell(s string) string {
 }
 
 type deadlettersShowCommand struct {
-	graveyard
+	deadLetterSource
 	ID []string `arg:"" optional:"" help:"Events to print; all without any."`
 }
 
@@ -79,13 +79,13 @@ func (c deadlettersShowCommand) Run(ctx context.Context, io stdio) error {
 		}
 	}
 	if found == 0 && len(c.ID) > 0 {
-		return fmt.Errorf("%s: no dead letter with the id %s", c.graveyard, strings.Join(c.ID, " or "))
+		return fmt.Errorf("%s: no dead letter with the id %s", c.deadLetterSource, strings.Join(c.ID, " or "))
 	}
 	return unreadable(bad)
 }
 
 type deadlettersReplayCommand struct {
-	graveyard
+	deadLetterSource
 	ID []string `arg:"" optional:"" help:"Events to send; all without any."`
 	endpointFlags
 	Rate   float64 `default:"10" help:"Events per second at most; 0 sets no limit."`
@@ -109,7 +109,7 @@ func (c *deadlettersReplayCommand) Validate() error {
 	if c.Remove && !isRedis(c.File) && !isSpool(kong.ExpandPath(c.File)) {
 		return fmt.Errorf("--remove: is for a stream or a spool; the lines of %q stay", c.File)
 	}
-	return errors.Join(c.graveyard.Validate(), c.endpointFlags.Validate())
+	return errors.Join(c.deadLetterSource.Validate(), c.endpointFlags.Validate())
 }
 
 // open returns the letters, to be removed if that is asked for.
@@ -117,7 +117,7 @@ func (c *deadlettersReplayCommand) open(ctx context.Context) (all iter.Seq2[lett
 	if c.Remove && !isRedis(c.File) {
 		return takeLetters(ctx, kong.ExpandPath(c.File))
 	}
-	return c.graveyard.all(ctx), func() error { return nil }, nil
+	return c.deadLetterSource.all(ctx), func() error { return nil }, nil
 }
 
 // Run sends the letters one after another and tells the fate of each.
@@ -170,7 +170,7 @@ func (c *deadlettersReplayCommand) replay(ctx context.Context, io stdio, all ite
 		return fmt.Errorf("%d of %d events were not taken", failed, failed+sent)
 	}
 	if sent == 0 && len(c.ID) > 0 {
-		return fmt.Errorf("%s: no dead letter with the id %s", c.graveyard, strings.Join(c.ID, " or "))
+		return fmt.Errorf("%s: no dead letter with the id %s", c.deadLetterSource, strings.Join(c.ID, " or "))
 	}
 	return unreadable(bad)
 }

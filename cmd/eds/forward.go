@@ -66,9 +66,9 @@ func (c *forwardCommand) Run(ctx context.Context, io stdio, logs *logFlags) erro
 		err = c.overSpool(p, sink.Handle)
 	} else {
 		err = p.receive(&c.sourceFlags, pipeline{
-			handler: sink.Handle,
-			inner:   []eds.Middleware{middleware.Retry(middleware.Attempts(c.attempts(3)), middleware.OnRetry(middleware.CountRetries()))},
-			noGrave: leaveFailed,
+			handler:           sink.Handle,
+			inner:             []eds.Middleware{middleware.Retry(middleware.Attempts(c.attempts(3)), middleware.OnRetry(middleware.CountRetries()))},
+			withoutDeadLetter: leaveFailed,
 		})
 	}
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *forwardCommand) overSpool(p *process, send eds.Handler) error {
 		return err
 	}
 	p.release(closeFile)
-	recording := pipeline{handler: file.Handle, noGrave: leaveFailed}
+	recording := pipeline{handler: file.Handle, withoutDeadLetter: leaveFailed}
 	if c.Concurrency > 1 { // else the order counts
 		recording.options = []eds.Option{eds.Concurrency(max(64, c.Concurrency))} // they share an fsync
 	}
@@ -99,7 +99,7 @@ func (c *forwardCommand) overSpool(p *process, send eds.Handler) error {
 	p.watchSpool(file, name)
 	return p.add(pipeline{
 		name: name, source: file.Transport(),
-		handler: send, inner: []eds.Middleware{file.GiveBack}, noGrave: leaveAll,
+		handler: send, inner: []eds.Middleware{file.GiveBack}, withoutDeadLetter: leaveAll,
 		options: []eds.Option{eds.HandlerTimeout(c.Timeout + handlerMargin)},
 	})
 }

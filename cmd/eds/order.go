@@ -13,7 +13,7 @@ import (
 
 // orderSetting says what events have in common that stay in order among each
 // other: key, which is Pulsar's and that of an earlier stream; type, source or
-// queue; or data.NAME, a member of the payload.
+// queue; or data.NAME, a namedApp of the payload.
 type orderSetting string
 
 // check names what is wrong with the flag.
@@ -25,7 +25,7 @@ func (o orderSetting) check() error {
 	if path, ok := strings.CutPrefix(string(o), "data."); ok && path != "" && !strings.Contains("."+path+".", "..") {
 		return nil
 	}
-	return fmt.Errorf("--order-by %q: must be key, type, source, queue, or data.NAME, a member of the payload", string(o))
+	return fmt.Errorf("--order-by %q: must be key, type, source, queue, or data.NAME, a namedApp of the payload", string(o))
 }
 
 // key is what the event has in common with others; "" when it stands alone.

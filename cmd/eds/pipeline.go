@@ -57,9 +57,9 @@ type pipeline struct {
 	outer   []eds.Middleware // around all others
 	inner   []eds.Middleware // between the dead letters and the handler
 	options []eds.Option
-	// noGrave stands where dead letters are kept when nothing keeps any; without
+	// withoutDeadLetter stands where dead letters are kept when nothing keeps any; without
 	// it what fails is dropped.
-	noGrave eds.Middleware
+	withoutDeadLetter eds.Middleware
 }
 
 // build returns the App.
@@ -79,8 +79,8 @@ func (p *process) build(l pipeline) (*eds.App, error) {
 	switch {
 	case p.letters != nil:
 		app.Use(middleware.DeadLetter(p.letters))
-	case l.noGrave != nil:
-		app.Use(l.noGrave)
+	case l.withoutDeadLetter != nil:
+		app.Use(l.withoutDeadLetter)
 	}
 	app.Use(l.inner...)
 	app.Use(middleware.Recover())

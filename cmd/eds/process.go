@@ -24,7 +24,7 @@ type process struct {
 	telemetry telemetry
 	known     dedupe.Store // nil for none
 	letters   eds.Handler  // nil for none
-	apps      fleet
+	apps      apps
 	probed    probe.Apps // what /readyz tells of besides
 	releases  []func()
 }
@@ -84,7 +84,7 @@ func (p *process) add(l pipeline) error {
 		return err
 	}
 	p.telemetry.watch(app, l.name)
-	p.apps = append(p.apps, member{l.name, app})
+	p.apps = append(p.apps, namedApp{l.name, app})
 	return nil
 }
 

@@ -77,9 +77,9 @@ func (c *relayCommand) Run(ctx context.Context, io stdio, logs *logFlags) error 
 	}
 	p.release(func() { endPublisher(p.log, to) })
 	err = p.receive(&c.sourceFlags, pipeline{
-		handler: to.Handle,
-		options: []eds.Option{eds.OrderBy(lane(c.OrderBy.key))},
-		noGrave: leaveFailed,
+		handler:           to.Handle,
+		options:           []eds.Option{eds.OrderBy(lane(c.OrderBy.key))},
+		withoutDeadLetter: leaveFailed,
 	})
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (s *screen) above(w io.Writer, p []byte) (int, error) {
 }
 
 // show keeps the live line up to date until the returned function is called.
-func (s *screen) show(apps fleet) (stop func()) {
+func (s *screen) show(apps apps) (stop func()) {
 	if s.width == nil {
 		return func() {}
 	}

@@ -68,7 +68,7 @@ func TestScreenPlain(t *testing.T) {
 	if s.beside(&b) != io.Writer(&b) {
 		t.Error("stdout is not itself")
 	}
-	s.show(fleet{{app: eds.New(nil)}})()
+	s.show(apps{{app: eds.New(nil)}})()
 	io.WriteString(s, "log\n")
 	if b.String() != "log\n" {
 		t.Errorf("%q", b.String())
@@ -79,7 +79,7 @@ func TestScreenPlain(t *testing.T) {
 func TestScreenShows(t *testing.T) {
 	var g glass
 	s := &screen{w: &g, width: func() int { return 80 }}
-	s.show(fleet{{app: eds.New(nil)}})()
+	s.show(apps{{app: eds.New(nil)}})()
 	g.shows(t, "", "connecting · 0 handled")
 }
 

@@ -150,7 +150,7 @@ func (c *workCommand) Run(ctx context.Context, io stdio, logs *logFlags) error {
 	err = p.add(pipeline{
 		name: "stream:" + stream, source: source, types: c.Type, group: c.Group,
 		lease:   c.MinIdle, // whoever takes an event over need not wait for longer
-		handler: handler, inner: []eds.Middleware{source.GiveBack}, noGrave: leaveAll,
+		handler: handler, inner: []eds.Middleware{source.GiveBack}, withoutDeadLetter: leaveAll,
 		options: append(options, eds.OrderBy(lane(redisstream.Key))),
 	})
 	if err != nil {

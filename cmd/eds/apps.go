@@ -10,27 +10,27 @@ import (
 	"github.com/eventdelivery/eds-go/eds/probe"
 )
 
-// member is an App and the name of what it receives from.
-type member struct {
+// namedApp is an App and the name of what it receives from.
+type namedApp struct {
 	name string
 	app  *eds.App
 }
 
-// fleet are the Apps of one process.
-type fleet []member
+// apps are the Apps of one process.
+type apps []namedApp
 
 // run runs all of them until ctx ends, or one does: a process of which a part
 // was refused for good must not look as if it did its work.
-func (f fleet) run(ctx context.Context) error {
+func (a apps) run(ctx context.Context) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	errs := make([]error, len(f))
+	errs := make([]error, len(a))
 	var running sync.WaitGroup
-	for i, m := range f {
+	for i, m := range a {
 		running.Go(func() {
 			defer end()
-			if errs[i] = m.app.Run(ctx); errs[i] != nil && len(f) > 1 {
-				errs[i] = &memberError{m.name, errs[i]}
+			if errs[i] = m.app.Run(ctx); errs[i] != nil && len(a) > 1 {
+				errs[i] = &appError{m.name, errs[i]}
 			}
 		})
 	}
@@ -38,34 +38,34 @@ func (f fleet) run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// memberError says which of several Apps failed.
-type memberError struct {
+// appError says which of several Apps failed.
+type appError struct {
 	name string
 	err  error
 }
 
-func (e *memberError) Error() string {
+func (e *appError) Error() string {
 	return e.name + ": " + strings.TrimPrefix(e.err.Error(), "eds: ")
 }
-func (e *memberError) Unwrap() error { return e.err }
+func (e *appError) Unwrap() error { return e.err }
 
 // line is what a person wants to know at a glance.
-func (f fleet) line() string {
-	if len(f) == 1 {
-		return liveLine(f[0].app.Health())
+func (a apps) line() string {
+	if len(a) == 1 {
+		return liveLine(a[0].app.Health())
 	}
 	var all []string
-	for _, m := range f {
+	for _, m := range a {
 		all = append(all, m.name+": "+liveLine(m.app.Health()))
 	}
 	return strings.Join(all, " | ")
 }
 
 // probed are the Apps by their names.
-func (f fleet) probed() probe.Apps {
-	apps := make(probe.Apps, len(f))
-	for _, m := range f {
-		apps[m.name] = m.app
+func (a apps) probed() probe.Apps {
+	named := make(probe.Apps, len(a))
+	for _, m := range a {
+		named[m.name] = m.app
 	}
-	return apps
+	return named
 }

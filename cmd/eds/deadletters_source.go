@@ -26,31 +26,31 @@ type letter struct {
 	remove func(context.Context) error // nil where nothing can be removed
 }
 
-// graveyard is where dead letters are: a JSONL file, a spool or a stream.
-type graveyard struct {
+// deadLetterSource is where dead letters are: a JSONL file, a spool or a stream.
+type deadLetterSource struct {
 	File string `arg:"" help:"What --dead-letter named: a file, or a stream redis://HOST:PORT/STREAM. A spool file will do, too."`
 }
 
 // Validate is called once the arguments are parsed.
-func (g graveyard) Validate() error {
-	if isRedis(g.File) {
-		return streamURL(g.File).check("<file>")
+func (s deadLetterSource) Validate() error {
+	if isRedis(s.File) {
+		return streamURL(s.File).check("<file>")
 	}
 	return nil
 }
 
 // String is what may be shown.
-func (g graveyard) String() string {
-	if isRedis(g.File) {
-		return streamURL(g.File).redacted()
+func (s deadLetterSource) String() string {
+	if isRedis(s.File) {
+		return streamURL(s.File).redacted()
 	}
-	return g.File
+	return s.File
 }
 
 // letters yields the dead letters with the given ids, all without any. What
 // cannot be read is reported on errs and counted in bad.
-func (g graveyard) letters(ctx context.Context, errs io.Writer, ids []string, bad *int) iter.Seq2[letter, error] {
-	return chosen(g.all(ctx), errs, ids, bad)
+func (s deadLetterSource) letters(ctx context.Context, errs io.Writer, ids []string, bad *int) iter.Seq2[letter, error] {
+	return chosen(s.all(ctx), errs, ids, bad)
 }
 
 func chosen(all iter.Seq2[letter, error], errs io.Writer, ids []string, bad *int) iter.Seq2[letter, error] {
@@ -78,11 +78,11 @@ func unreadable(bad int) error {
 	return fmt.Errorf("%d lines or entries could not be read", bad)
 }
 
-func (g graveyard) all(ctx context.Context) iter.Seq2[letter, error] {
-	path := kong.ExpandPath(g.File)
+func (s deadLetterSource) all(ctx context.Context) iter.Seq2[letter, error] {
+	path := kong.ExpandPath(s.File)
 	switch {
-	case isRedis(g.File):
-		return streamLetters(ctx, streamURL(g.File))
+	case isRedis(s.File):
+		return streamLetters(ctx, streamURL(s.File))
 	case isSpool(path):
 		return spoolLetters(ctx, path)
 	}
