@@ -55,8 +55,6 @@ func (c *backlogCommand) process(ctx context.Context, w io.Writer) error {
 const maxReport = 64 << 20
 
 func askBacklog(ctx context.Context, where string) (r spoolReport, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errors.New("no answer in time"))
-	defer cancel()
 	at, err := url.JoinPath(where, "backlog")
 	if err != nil {
 		return r, err
@@ -66,7 +64,8 @@ func askBacklog(ctx context.Context, where string) (r spoolReport, err error) {
 		return r, err
 	}
 	req.Close = true // there is no second question
-	resp, err := http.DefaultClient.Do(req)
+	client := &http.Client{Timeout: lookTime}
+	resp, err := client.Do(req)
 	if wrong, ok := errors.AsType[*url.Error](err); ok {
 		return r, wrong.Err // the caller names the URL, without what is secret
 	} else if err != nil {
