@@ -56,9 +56,22 @@ func TestDocumentedUsers(t *testing.T) {
 			if err := w.Nack(t.Context(), receiveAny(t, w)); err != nil {
 				t.Fatal(err)
 			}
-			for range 3 {
+			busy := receiveAny(t, w)
+			for range 2 {
 				ack(t, w, receiveAny(t, w))
 			}
+			if n == 1 { // in one of three, there may be nothing else
+				publish(t, pub, "4")
+				ack(t, w, expect(t, w, "4"))
+				setMemory(t, admin, "1")
+				full := publisher(t, receiver, spread, redisstream.SendTimeout(50*time.Millisecond), redisstream.TrimEvery(10*time.Millisecond))
+				await(t, "a full Redis to delete around the busy one", func() bool {
+					_ = full.Handle(t.Context(), event("5"))
+					return calls(t, admin, "xdel") > 0
+				})
+				setMemory(t, admin, "0")
+			}
+			ack(t, w, busy)
 			// Until it has looked for what the dead left, and their names, and the publisher for what can go.
 			await(t, "a sweep, a look for what the dead left, and a trim", func() bool {
 				return calls(t, admin, "xinfo|consumers") >= n && calls(t, admin, "xautoclaim") >= n && calls(t, admin, "xtrim") > 0

@@ -31,7 +31,8 @@ type Backlog struct {
 type Group struct {
 	Name string
 	// Waiting counts the entries that no worker has been given yet; -1 when
-	// Redis cannot tell, as after a deletion in the middle of the stream.
+	// Redis cannot tell, as after a deletion in the middle of the stream, see
+	// TrimAbove.
 	Waiting int64
 	// Pending counts those that were handed out and are not acknowledged, and
 	// Released those among them that were given back and pause.

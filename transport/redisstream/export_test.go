@@ -35,6 +35,15 @@ func Trim(ctx context.Context, client redis.UniversalClient, stream string, abov
 	return trimScript.Run(ctx, client, []string{stream}, above).Int64()
 }
 
+// TrimGaps is one step of the trimming between what is pending.
+func TrimGaps(ctx context.Context, client redis.UniversalClient, stream string, above int64, from string, count int) (next string, err error) {
+	reply, err := gapScript.Run(ctx, client, []string{stream}, above, from, count).Slice()
+	if err == nil {
+		next, _ = reply[0].(string)
+	}
+	return next, err
+}
+
 // Delay is the pause after an attempt.
 func (t *Transport) Delay(attempt int) time.Duration { return t.delay(attempt) }
 

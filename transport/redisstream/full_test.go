@@ -53,10 +53,22 @@ func TestFullRedis(t *testing.T) {
 // keep it: Redis gets well by itself.
 func TestFullRedisMakesRoom(t *testing.T) {
 	t.Parallel() // it waits most of the time
+	for name, busy := range map[string]bool{"all are done": false, "one is at work all the time": true} {
+		t.Run(name, func(t *testing.T) { fullRedisMakesRoom(t, busy) })
+	}
+}
+
+func fullRedisMakesRoom(t *testing.T, busy bool) {
 	server := redistest.Start(t, "--maxmemory", "8mb")
+	pub := publisher(t, server.Client(), redisstream.SendTimeout(100*time.Millisecond))
+	if busy {
+		publish(t, pub, "busy")
+		w := worker(t, server.Client(), redisstream.Window(1, 1<<20))
+		d := expect(t, w, "busy")
+		defer func() { ack(t, w, d) }()
+	}
 	count := newCounter(2000)
 	runWorkers(t, 1, func() *redis.Client { return server.Client() }, count)
-	pub := publisher(t, server.Client(), redisstream.SendTimeout(100*time.Millisecond))
 	big := strings.Repeat("x", 20_000)
 	fails := 0
 	for i := range 1000 { // 20 MB

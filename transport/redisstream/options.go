@@ -93,6 +93,12 @@ func SendTimeout(d time.Duration) PublisherOption {
 // however long the stream is by then; of a stream without a group, nothing.
 // The default is 10,000; Redis deletes in blocks of about 100. When Redis is
 // out of memory, all of them are deleted at once. A negative n never trims.
+//
+// Then, and when a stream has ten times as many and 1,000, also those behind
+// an entry that is not acknowledged are deleted, so that one event at which a
+// worker is for hours does not fill Redis. Of a group that begins later, Redis
+// no longer knows what is waiting until the group has caught up (the lag of
+// XINFO GROUPS, Group.Waiting).
 func TrimAbove(n int64) PublisherOption {
 	return publisherOption(func(s *settings) { s.trimAbove = n })
 }

@@ -10,14 +10,8 @@ import (
 	"github.com/eventdelivery/eds-go/internal/rediscall"
 )
 
-// trimScript deletes what all groups have acknowledged, in one step, so that no group
-// reads, nor appears, between the look and the deletion.
-//
-//	limit
-//
-// Everything below the first entry that some group has pending, or has not
-// been given yet, is done. It returns how many entries it deleted.
-var trimScript = redis.NewScript(`
+// idOrder compares ids of entries. Numbers of Lua are too small for them.
+const idOrder = `
 local function parse(id)
 	local ms, seq = string.match(id, '^(%d+)-(%d+)$')
 	return {ms, seq}
@@ -28,7 +22,16 @@ local function less(a, b)
 		if a[i] ~= b[i] then return a[i] < b[i] end
 	end
 	return false
-end
+end`
+
+// trimScript deletes what all groups have acknowledged, in one step, so that no group
+// reads, nor appears, between the look and the deletion.
+//
+//	limit
+//
+// Everything below the first entry that some group has pending, or has not
+// been given yet, is done. It returns how many entries it deleted.
+var trimScript = redis.NewScript(idOrder + `
 if redis.call('XLEN', KEYS[1]) <= tonumber(ARGV[1]) then return 0 end
 local first
 local function keep(id)
@@ -48,16 +51,52 @@ end
 if not first then return 0 end
 return redis.call('XTRIM', KEYS[1], 'MINID', '~', first[1] .. '-' .. first[2])`)
 
+// gapScript deletes what all groups have acknowledged behind an entry that one
+// has pending, for which trimScript stops.
+//
+//	limit from count
+//
+// It looks at so many entries, one at a time, since they may be large, and
+// returns where to go on, "-" at the end, and how many it deleted. What the
+// slowest group was given last stays: a deletion there, or behind it, would
+// have Redis no longer know the lag of that group.
+var gapScript = redis.NewScript(idOrder + `
+if redis.call('XLEN', KEYS[1]) <= tonumber(ARGV[1]) then return {'-', 0} end
+local names, low = {}
+for _, g in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+	for i = 1, #g, 2 do
+		if g[i] == 'name' then names[#names+1] = g[i+1] end
+		if g[i] == 'last-delivered-id' and (not low or less(parse(g[i+1]), parse(low))) then low = g[i+1] end
+	end
+end
+if not low or low == '0-0' then return {'-', 0} end
+local from, n = ARGV[2], 0
+for _ = 1, tonumber(ARGV[3]) do
+	local e = redis.call('XRANGE', KEYS[1], from, '(' .. low, 'COUNT', 1)
+	if not e[1] then return {'-', n} end
+	local id, done = e[1][1], true
+	for _, name in ipairs(names) do
+		done = done and #redis.call('XPENDING', KEYS[1], name, id, id, 1) == 0
+	end
+	if done then n = n + redis.call('XDEL', KEYS[1], id) end
+	from = '(' .. id
+end
+return {from, n}`)
+
 // trimming trims from time to time, until Close.
 func (p *Publisher) trimming() {
 	told := make([]bool, len(p.streams))
+	gaps := make([]string, len(p.streams)) // from where on to look for them
 	for {
-		above, ok := p.nextTrim()
+		above, gapsAbove, ok := p.nextTrim()
 		if !ok {
 			return
 		}
 		for i, stream := range p.streams {
 			err := p.trim(stream, above)
+			if err == nil {
+				gaps[i], err = p.trimGaps(stream, gapsAbove, gaps[i])
+			}
 			if err != nil && p.life.Err() == nil && !told[i] {
 				p.log.Warn("stream cannot be trimmed", slog.String("stream", stream), slog.Any("err", rediscall.Discreet(err)))
 			}
@@ -77,20 +116,47 @@ func (p *Publisher) trim(stream string, above int64) error {
 	return nil
 }
 
-// nextTrim waits for the next time, and returns how many entries may stay. It
-// returns false after Close.
-func (p *Publisher) nextTrim() (above int64, ok bool) {
+// trimGaps deletes between what is pending, when there is need of it. It looks
+// at a part of the stream, and returns from where to go on the next time.
+func (p *Publisher) trimGaps(stream string, above int64, from string) (string, error) {
+	if from == "" {
+		from = "-"
+	}
+	for range gapSteps {
+		reply, err := gapScript.Run(p.life, p.pipes[0].client, []string{stream}, above, from, gapStep).Slice()
+		if err != nil {
+			return "", err
+		}
+		if from, _ = reply[0].(string); from == "-" || !sleep(p.life, time.Millisecond) {
+			break
+		}
+	}
+	return from, nil
+}
+
+const (
+	// farAbove is how many times TrimAbove a stream has, and fewEntries how many
+	// at least, when also the gaps between what is pending are looked for.
+	farAbove, fewEntries = 10, 1000
+	// gapStep is how many entries gapScript looks at, and holds up the others
+	// for, which is about a millisecond; gapSteps how often it may at a time.
+	gapStep, gapSteps = 100, 100
+)
+
+// nextTrim waits for the next time, and returns how many entries may stay, and
+// of how many on gaps are looked for. It returns false after Close.
+func (p *Publisher) nextTrim() (above, gaps int64, ok bool) {
 	// Not all publishers at the same moment.
 	timer := time.NewTimer(p.trimEvery/2 + rand.N(p.trimEvery))
 	defer timer.Stop()
 	select {
 	case <-p.life.Done():
-		return 0, false
+		return 0, 0, false
 	case <-timer.C:
-		return p.trimAbove, true
+		return p.trimAbove, max(farAbove*p.trimAbove, fewEntries), true
 	case <-p.full:
 		// Not at once after the last time: what can go is gone then.
-		return 0, sleep(p.life, min(p.trimEvery, time.Second)/2)
+		return 0, 0, sleep(p.life, min(p.trimEvery, time.Second)/2)
 	}
 }
 
