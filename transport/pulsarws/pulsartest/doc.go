@@ -51,7 +51,8 @@
 //   - A redelivery comes exactly after its delay, where Pulsar rounds it; one
 //     after an acknowledgement timeout of 1 s takes it up to 2 s.
 //   - The active consumer of Failover is the oldest of those with the best
-//     priority, on each partition, and stays it until it leaves.
+//     priority, on each partition, and stays it until it leaves. In Pulsar one
+//     that joins may become it.
 //   - Key_Shared places keys by rendezvous hashing; a message without a key is a
 //     key of its own. As in Pulsar, a negative acknowledgement holds back later
 //     messages of its key only once its delay is over.
