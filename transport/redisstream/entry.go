@@ -49,6 +49,10 @@ func (p *part) newEntry(id string, fields map[string]any, attempt int, at time.T
 		e.Err = fmt.Errorf("%w: attempt %d of event %q, of at most %d", ErrAttempts, attempt, e.Event.ID, limit)
 	}
 	e.Receipt, e.Received, e.Tag = id, time.Now(), e
-	e.size = int64(len(e.Event.Payload)) + 512
+	e.size = 512 // what Go takes besides
+	for name, value := range fields {
+		text, _ := value.(string)
+		e.size += int64(len(name) + len(text))
+	}
 	return e
 }

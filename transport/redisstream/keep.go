@@ -140,22 +140,40 @@ func (p *part) refresh() error {
 // retake takes what was given back and whose pause is over. It asks Redis also
 // when there is no room, see answered.
 func (p *part) retake() error {
-	_, err := p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), nobody, p.roomToClaim(), 1)
-	if err != nil || p.lease == nil {
-		return err
+	from := []string{nobody}
+	if p.lease != nil {
+		from = append(from, pausing)
 	}
-	_, err = p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), pausing, p.roomToClaim(), 1)
-	return err
+	for _, name := range from {
+		for {
+			room := p.roomToClaim()
+			_, n, err := p.claim(retakeScript, p.taken(), p.t.minIdle.Milliseconds(), name, room, 1)
+			if err != nil {
+				return err
+			}
+			if room == 0 || n < room {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // takeOver takes what a worker has left that is dead or cut off. It goes on
 // at cursor, and returns where to go on the next time.
 func (p *part) takeOver(cursor string) (string, error) {
-	n := p.roomToClaim()
-	if n == 0 {
-		return cursor, nil
+	for range 1 + p.t.window/maxRead {
+		n := p.roomToClaim()
+		if n == 0 {
+			break
+		}
+		var err error
+		cursor, _, err = p.claim(takeOverScript, p.taken(), p.t.minIdle.Milliseconds(), cursor, n)
+		if err != nil || cursor == "0-0" {
+			return cursor, err
+		}
 	}
-	return p.claim(takeOverScript, p.taken(), p.t.minIdle.Milliseconds(), cursor, n)
+	return cursor, nil
 }
 
 // roomToClaim is room, for single entries out of the order of all.
@@ -168,18 +186,19 @@ func (p *part) roomToClaim() int {
 	return p.room(toClaim)
 }
 
-// claim runs a script that claims entries, and takes them in, see takeIn.
-func (p *part) claim(script *redis.Script, left int, args ...any) (cursor string, err error) {
+// claim runs a script that claims entries, and takes in the n that it brings,
+// see takeIn.
+func (p *part) claim(script *redis.Script, left int, args ...any) (cursor string, n int, err error) {
 	t := p.t
 	p.claims.Lock()
 	defer p.claims.Unlock()
 	at := time.Now()
 	reply, err := script.Run(t.life, t.client, []string{p.stream}, append([]any{t.group, t.name}, args...)...).Slice()
 	if err != nil {
-		return "0-0", err
+		return "0-0", 0, err
 	}
 	if len(reply) != 2 {
-		return "0-0", fmt.Errorf("unexpected reply of %d parts to a claim", len(reply))
+		return "0-0", 0, fmt.Errorf("unexpected reply of %d parts to a claim", len(reply))
 	}
 	cursor, _ = reply[0].(string)
 	list, _ := reply[1].([]any)
@@ -201,7 +220,7 @@ func (p *part) claim(script *redis.Script, left int, args ...any) (cursor string
 		entries = append(entries, p.newEntry(id, fields, int(count), at))
 	}
 	p.takeIn(entries, left)
-	return cursor, nil
+	return cursor, len(entries), nil
 }
 
 // sweep deletes the names of workers that are no more.

@@ -207,7 +207,7 @@ func (p *part) takeAll(n int) error {
 	}
 	cursor := l.cursor
 	t.mu.Unlock()
-	next, err := p.claim(takeAllScript, left, pausing, cursor, maxSettled, n)
+	next, _, err := p.claim(takeAllScript, left, pausing, cursor, maxSettled, n)
 	if err != nil {
 		return err
 	}

@@ -65,12 +65,16 @@ func NackDelay(d time.Duration) WorkerOption {
 	return workerOption(func(s *settings) { s.nackDelay = d })
 }
 
-// Window bounds what a worker has read and not settled: n events, of about
-// size bytes together; the defaults are 128 and 32 MiB. It is what one worker
-// keeps from the others while it is busy, and what comes late when it dies.
-// One event is always read, however large. What comes again, having been given
-// back or left by a worker that died, may be an eighth more, and one event at
-// least, so that it need not wait for the end of a backlog.
+// Window bounds what a worker has read and not settled: n events, of size
+// bytes together, payloads and attributes; the defaults are 128 and 32 MiB. It
+// is what one worker keeps from the others while it is busy, and what comes
+// late when it dies. With Partitions each that it reads has an equal part of it.
+//
+// How large events are is known when they are here: the bytes are exceeded by
+// what one command brings, at most 64 events of a stream, where they are larger
+// than those before them, and by one that alone is larger. What comes again,
+// having been given back or left by a worker that died, may be an eighth more,
+// and one event at least, so that it need not wait for the end of a backlog.
 func Window(n int, size int64) WorkerOption {
 	return workerOption(func(s *settings) { s.window, s.windowBytes = n, size })
 }

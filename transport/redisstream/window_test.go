@@ -1,7 +1,11 @@
 package redisstream_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/eventdelivery/eds-go/internal/faults"
 	"github.com/eventdelivery/eds-go/transport/redisstream"
@@ -47,4 +51,39 @@ func TestBacklogLeavesRoomForWhatComesAgain(t *testing.T) {
 	ack(t, w, third)
 	ack(t, w, fourth)
 	ack(t, w, expect(t, w, "5"))
+}
+
+// Large events that come after many small ones exceed the bytes of a window by
+// what one command brings, and no more; wherever they are large.
+func TestWindowOfLargeEvents(t *testing.T) {
+	large := strings.Repeat("x", 100_000)
+	for name, field := range map[string]string{"payload": "payload", "attribute": "attr.note"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits most of the time
+			_, client := start(t)
+			pub := publisher(t, client)
+			w := worker(t, client, redisstream.Window(128, 400_000))
+			for i := range 200 {
+				publish(t, pub, fmt.Sprint(i))
+				ack(t, w, receiveAny(t, w))
+			}
+			pipe := client.TxPipeline() // while a read waits
+			const n = 100
+			for i := range n {
+				values := map[string]any{"id": fmt.Sprint("large", i), "type": "SAMPLE", "payload": "{}"}
+				values[field] = large
+				pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: stream, Values: values})
+			}
+			if _, err := pipe.Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for range n {
+				d := receiveAny(t, w)
+				if n := pending(t, client, stream); n > 4+64 {
+					t.Fatalf("%d events of 100 kB are out, of a window of 400 kB", n)
+				}
+				ack(t, w, d)
+			}
+		})
+	}
 }
