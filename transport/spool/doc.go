@@ -58,5 +58,6 @@
 // about 100 bytes per event of the backlog (BenchmarkBacklog); payloads stay on disk.
 // Open looks at all pages of the file before it trusts them: a damaged file is
 // refused, or what is damaged comes with an Err, and no event is missing
-// unnoticed. That takes about 0.5 us per event (BenchmarkOpen).
+// unnoticed, but for the last write when the page that names it is the one that
+// is damaged. That takes about 0.5 us per event (BenchmarkOpen).
 package spool
