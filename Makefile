@@ -41,7 +41,7 @@ test-tools: ## install what the tests need besides Go: redis-server and a C comp
 
 test-pulsar: ## run the tests against a real Apache Pulsar; Maven fetches it (245 MB), Java 17 runs it
 	home=$$(sh .ci/pulsar) && EDS_PULSAR_HOME=$$home CGO_ENABLED=1 \
-		$(GO) test -race -count=1 -run '^$(REAL_PULSAR_TEST)' $(REAL_PULSAR_PKGS)
+		$(GO) test -race -count=1 -timeout 20m -run '^$(REAL_PULSAR_TEST)' $(REAL_PULSAR_PKGS)
 
 lint: $(LINT) format-check ## check format, go vet and golangci-lint (.golangci.yml says why each exception)
 	$(GO) vet ./...
