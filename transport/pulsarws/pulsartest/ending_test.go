@@ -13,31 +13,14 @@ import (
 	"github.com/eventdelivery/eds-go/transport/pulsarws/pulsartest"
 )
 
-// The rows were seen on Pulsar 4.0.8; -1 stands for the end of TCP without a
-// close frame.
+// A malformed command ends its session, and is recorded. Which ends with what,
+// the suite of package pulsarws tries on both; -1 stands for the end of TCP
+// without a close frame.
 func TestMalformedCommands(t *testing.T) {
 	for text, want := range map[string]websocket.StatusCode{
-		`{}`:                             1011,
-		`{"type":"foo"}`:                 1011,
-		`{"messageId":null}`:             1011,
-		`{"messageId":"!!!"}`:            1011,
-		`{"messageId":5}`:                1011,
-		`{"messageId":"CAEQ\nADAA"}`:     1011,
-		`null`:                           1011,
-		`{"type":"negativeAcknowledge"}`: 1011,
-		nackText("a b"):                  1011,
-		`no json`:                        -1,
-		``:                               -1,
-		`[]`:                             -1,
-		`"x"`:                            -1,
-		`{"messageId":"AAAA"}`:           -1,
-		`{"messageId":"aGVsbG8="}`:       -1,
-		`{"messageId":""}`:               -1,
-		`{"messageId":{}}`:               -1,
-		nackText("AAAA"):                 -1,
-		`{"type":"permit"}`:              -1,
-		`{"type":"permit","permitMessages":"many"}`: -1,
-		"{\"messageId\":\"\xff\"}":                  1007,
+		`{}`:                       1011,
+		`no json`:                  -1,
+		"{\"messageId\":\"\xff\"}": 1007,
 	} {
 		in(t, func(t *testing.T, s *pulsartest.Server) {
 			c := dial(t, s, consumerPath("sub", ""))
